@@ -24,6 +24,8 @@ export interface MetadataSource {
    * @throws {TrustError} `length_exceeded` when more than `maxBytes` would arrive
    */
   fetch(gun: string, file: string, options: MetadataFetchOptions): Promise<Uint8Array | undefined>;
+  /** Releases what the source holds open. */
+  close(): Promise<void>;
 }
 
 /** How a collection's first root came to be trusted. */
@@ -56,6 +58,8 @@ export interface StoredTrustRecord {
 export interface TrustStateStore {
   /** @throws {StateError} `state_unreadable` when what is stored cannot be read back whole */
   load(key: CollectionKey): Promise<StoredTrustRecord | undefined>;
+  /** The revision under which a record is stored, 0 if none is: a cheap way to notice another process's progress. */
+  revision(key: CollectionKey): Promise<number>;
   /**
    * Stores `record` if the stored revision still is `expectedRevision` (0: nothing stored yet).
    *

@@ -71,3 +71,16 @@ export function parseTag(text: string): Tag {
 export function repositoryName(repository: Repository): string {
   return `${repository.registry}/${repository.path}`;
 }
+
+/**
+ * Parses a full name: what `repositoryName` gives, which is also a GUN.
+ *
+ * @throws {OciError} `NAME_INVALID`
+ */
+export function parseRepositoryName(name: string): Repository {
+  const slash = name.indexOf('/');
+  return {
+    registry: parseRegistryHost(name.slice(0, Math.max(slash, 0))),
+    path: parseRepositoryPath(name.slice(slash + 1)),
+  };
+}

@@ -48,6 +48,11 @@ export interface BlobContent {
   /** Length in bytes. */
   readonly size: number;
   /**
+   * True: all of it is verified and at hand, any range may be sent. False: only the whole content in order; it may
+   * become true while more arrives.
+   */
+  readonly isVerified: boolean;
+  /**
    * Writes a range to `sink`, waiting for the sink to drain, and resolves when all of it has been handed over. It never
    * ends the sink. The last bytes of content that is still arriving are written only after its digest turned out right.
    *

@@ -1,0 +1,182 @@
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { VERSION } from '../base/version.ts';
+import type { Config, ListenerConfig } from '../config/config.ts';
+import type { CollectionKey } from '../metadata/ports.ts';
+import { Log, type LogSink } from '../observe/log.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { parseRegistryHost } from '../oci/names.ts';
+import { DecoyIssuer } from '../refusal/decoy.ts';
+import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
+import { BypassWatch } from '../server/bypass-watch.ts';
+import { RefusalHistory } from '../server/refusal-history.ts';
+import type { RegistryContext } from '../server/registry-context.ts';
+import { RegistryListener } from '../server/registry-listener.ts';
+import { Relay } from '../server/relay.ts';
+import { observedCoreEvents } from './core-events.ts';
+import { createPullCore, type PullCore } from './pull-core.ts';
+import { collectTrustGauges, repositoryStatuses, type StatusSources } from './status.ts';
+
+const DECOY_SECRET = 'decoy';
+
+/** What the process gives to the application. */
+export interface AppOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logSink: LogSink;
+  /** Warnings of the configuration, for the log. */
+  readonly warnings?: readonly { readonly path: string; readonly problem: string }[];
+}
+
+/** One running Pinnace: all listeners with everything behind them. */
+export class App {
+  readonly #config: Config;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #core: PullCore;
+  readonly #refusals = new RefusalHistory();
+  readonly #startedAt: number;
+  #listeners: readonly RegistryListener[] = [];
+  #admin: AdminListener | undefined;
+  #isReady = false;
+
+  /** @throws {StateError} `state_unreadable` */
+  constructor({ config, clock, logSink, warnings = [] }: AppOptions) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    this.#log = new Log(logSink, { level: config.log.level });
+    this.#metrics = new Metrics({
+      version: VERSION,
+      rules: config.rules.map(({ match, requirement }) => ({
+        rule: match,
+        trust: requirement.kind === 'verified' ? requirement.source : 'none',
+      })),
+      upstreams: [...config.upstreams.keys()],
+    });
+    const events = observedCoreEvents(this.#log, this.#metrics);
+    this.#core = createPullCore(config, { version: VERSION, clock, events });
+    for (const { path, problem } of warnings) this.#log.event('config.warning', { path, problem });
+  }
+
+  /** The addresses of the registry listeners by name, once started. */
+  readonly addresses: Map<string, AddressInfo> = new Map();
+
+  /** Binds all listeners; resolves when engines can be sent here. @throws {Error} of `node:net` */
+  async start(): Promise<void> {
+    await this.#core.start();
+    const sources = this.#statusSources();
+    this.#metrics.onCollect(() => collectTrustGauges(this.#metrics, sources));
+    this.#admin = this.#createAdmin(sources);
+    await this.#admin.start();
+    const context = await this.#registryContext();
+    this.#listeners = this.#config.listeners.map((listener) => createListener(listener, context));
+    for (const [index, listener] of this.#listeners.entries()) {
+      this.addresses.set(this.#config.listeners[index]?.name ?? '', await listener.start());
+    }
+    this.#core.collections.start();
+    this.#isReady = true;
+    this.#log.event('server.started', { version: VERSION, listeners: this.#listeners.length });
+  }
+
+  /** Stops taking requests, lets those in flight finish within the configured time, and releases everything. */
+  async stop(): Promise<void> {
+    this.#isReady = false;
+    this.#log.event('server.stopping');
+    const drainMs = this.#config.limits.drainTimeoutMs;
+    await Promise.all(this.#listeners.map((listener) => listener.stop({ drainMs })));
+    await this.#core.stop();
+    await this.#admin?.stop({ drainMs: 1_000 });
+    this.#log.event('server.stopped');
+    this.#metrics.stop();
+  }
+
+  #statusSources(): StatusSources {
+    const { collections, policy } = this.#core;
+    return { collections, policy, refusals: this.#refusals, clock: this.#clock };
+  }
+
+  async #registryContext(): Promise<RegistryContext> {
+    const { pulls, registries, state } = this.#core;
+    const clock = this.#clock;
+    return {
+      pulls,
+      upstreams: new Set(this.#config.upstreams.keys()),
+      decoys: new DecoyIssuer({ secret: await state.secret(DECOY_SECRET), clock }),
+      relay: new Relay({
+        clock,
+        originOf: (registry) => {
+          const { url, ca } = registries.originOf(registry);
+          return { url: new URL(url), ...(ca === undefined ? {} : { ca }) };
+        },
+        authorization: (repository) => registries.authorization(repository),
+      }),
+      bypassWatch: new BypassWatch({ clock }),
+      refusals: this.#refusals,
+      clock,
+      metrics: this.#metrics,
+      log: this.#log,
+    };
+  }
+
+  #createAdmin(sources: StatusSources): AdminListener {
+    const { host, port } = this.#config.admin.address;
+    const metrics = this.#metrics;
+    return new AdminListener({
+      host,
+      port,
+      clock: this.#clock,
+      log: this.#log,
+      ports: {
+        metrics: { contentType: metrics.contentType, render: () => metrics.render() },
+        status: () => ({
+          version: VERSION,
+          startedAt: new Date(this.#startedAt).toISOString(),
+          isReady: this.#isReady,
+          repositories: repositoryStatuses(sources),
+        }),
+        isReady: () => this.#isReady,
+        refresh: (repository) => this.#refresh(repository),
+      },
+    });
+  }
+
+  /** @returns undefined for a repository that nothing is known of */
+  async #refresh(repository: string | undefined): Promise<RefreshResult | undefined> {
+    const open = this.#core.collections.list();
+    const chosen =
+      repository === undefined ? open : open.filter(({ key }) => key.gun === repository);
+    if (repository !== undefined && chosen.length === 0) return undefined;
+    const refreshed: string[] = [];
+    const failed: { repository: string; reason: string }[] = [];
+    for (const collection of chosen) {
+      const { gun }: CollectionKey = collection.key;
+      try {
+        await collection.refreshAnew();
+        refreshed.push(gun);
+      } catch (error) {
+        failed.push({ repository: gun, reason: error instanceof Error ? error.message : 'failed' });
+      }
+    }
+    return { refreshed, failed };
+  }
+}
+
+function createListener(config: ListenerConfig, context: RegistryContext): RegistryListener {
+  const { name, address, refusal, defaultRegistry, tls } = config;
+  return new RegistryListener({
+    host: address.host,
+    port: address.port,
+    ...(tls === undefined ? {} : { tls }),
+    profile: {
+      name,
+      refusal,
+      naming:
+        defaultRegistry === undefined
+          ? {}
+          : { defaultRegistry: parseRegistryHost(defaultRegistry) },
+    },
+    context,
+  });
+}

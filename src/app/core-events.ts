@@ -1,0 +1,95 @@
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { TrustError } from '../trust/errors.ts';
+import type { UpstreamOutcome } from '../upstream/events.ts';
+import type { CoreEvents } from './pull-core.ts';
+
+/** A redirect is a step of a request that goes well; an odd status is the server's fault until shown otherwise. */
+const OUTCOMES = {
+  ok: 'ok',
+  redirected: 'ok',
+  unauthorized: 'denied',
+  missing: 'not_found',
+  rate_limited: 'rate_limited',
+  client_error: 'server_error',
+  server_error: 'server_error',
+  unreachable: 'unreachable',
+} as const satisfies Readonly<Record<UpstreamOutcome, string>>;
+
+/** Reports what happens in the core to logs and metrics. */
+export function observedCoreEvents(log: Log, metrics: Metrics): CoreEvents {
+  return {
+    collections: {
+      refreshed({ source, gun }, durationMs, failure) {
+        metrics.observe(
+          'pinnace_verification_duration_seconds',
+          { trust: source },
+          durationMs / 1000,
+        );
+        if (failure === undefined) return;
+        const event = failure instanceof TrustError ? 'trust.refused' : 'trust.refresh_failed';
+        log.failure(event, failure, { trust: source, repository: gun });
+      },
+      firstUse({ source, gun }, rootKeyIds) {
+        metrics.count('pinnace_first_use_admissions_total', { trust: source });
+        log.event('trust.first_use', { trust: source, repository: gun, rootKeyIds });
+      },
+      advanced({ source, gun }, versions) {
+        const text = [...versions].map(([role, version]) => `${role}=${version}`);
+        log.event('trust.changed', { trust: source, repository: gun, versions: text });
+      },
+    },
+    upstream: {
+      request: (upstream, outcome) =>
+        metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] }),
+      bytes: (upstream, count) =>
+        metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
+      rateLimitRemaining: (upstream, count) =>
+        metrics.set('pinnace_upstream_rate_limit_remaining', { upstream }, count),
+    },
+    blobs: {
+      joined: () => metrics.count('pinnace_joined_requests_total', { kind: 'blob' }),
+      upstreamRead: () => undefined,
+      inFlight: (count) => metrics.set('pinnace_blobs_in_flight', {}, count),
+    },
+    content: (cache) => ({
+      hit: () => metrics.count('pinnace_cache_hits_total', { cache }),
+      miss: () => metrics.count('pinnace_cache_misses_total', { cache }),
+      evicted: () => metrics.count('pinnace_cache_evictions_total', { cache }),
+      writeFailed() {
+        metrics.count('pinnace_cache_write_failures_total', { cache });
+        log.event('cache.write_failed', { cache });
+      },
+      corrupt() {
+        metrics.count('pinnace_cache_corrupt_total', { cache });
+        log.event('cache.corrupt', { cache });
+      },
+      bytes: (total) => metrics.set('pinnace_cache_bytes', { cache }, total),
+    }),
+    joinedManifest: () => metrics.count('pinnace_joined_requests_total', { kind: 'manifest' }),
+  };
+}
+
+/** What a command that answers one question reports: nothing, it prints its own result. */
+export const SILENT_CORE_EVENTS: CoreEvents = {
+  collections: {
+    refreshed: () => undefined,
+    firstUse: () => undefined,
+    advanced: () => undefined,
+  },
+  upstream: {
+    request: () => undefined,
+    bytes: () => undefined,
+    rateLimitRemaining: () => undefined,
+  },
+  blobs: { joined: () => undefined, upstreamRead: () => undefined, inFlight: () => undefined },
+  content: () => ({
+    hit: () => undefined,
+    miss: () => undefined,
+    evicted: () => undefined,
+    writeFailed: () => undefined,
+    corrupt: () => undefined,
+    bytes: () => undefined,
+  }),
+  joinedManifest: () => undefined,
+};

@@ -1,0 +1,190 @@
+import { SILENT_CORE_EVENTS } from '../app/core-events.ts';
+import { createPullCore, type PullCore } from '../app/pull-core.ts';
+import { roleStatuses } from '../app/status.ts';
+import { systemClock } from '../base/clock.ts';
+import { VERSION } from '../base/version.ts';
+import { loadConfig } from '../config/load.ts';
+import { OciError } from '../oci/errors.ts';
+import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
+import { repositoryName } from '../oci/names.ts';
+import { REASON_TABLE } from '../refusal/reason-table.ts';
+import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
+import { EXIT } from './exit-codes.ts';
+import type { CommandIo } from './serve.ts';
+
+/** What `resolve` works with. */
+export interface ResolveOptions extends CommandIo {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+/** The verdict as `--json` prints it. */
+interface Report {
+  readonly image: string;
+  readonly verdict: 'pinned' | 'passed-through' | 'refused' | 'inconclusive';
+  readonly steps: readonly string[];
+  readonly repository: string;
+  readonly reference: string;
+  readonly rule?: string;
+  readonly trust?: string;
+  readonly signers?: readonly string[];
+  readonly roles?: readonly {
+    readonly role: string;
+    readonly version: number;
+    readonly expiresAt: string;
+  }[];
+  readonly digest?: string;
+  readonly mediaType?: string;
+  readonly size?: number;
+  readonly publishedBy?: string;
+  readonly freshUntil?: string;
+  readonly staleSeconds?: number;
+  readonly reason?: string;
+  readonly sentence?: string;
+  readonly remedy?: string;
+}
+
+/**
+ * Says what an image means and why, asking trust server and registry as a pull would.
+ *
+ * @returns 0 pinned (or passed through by an explicit rule), 1 refused, 2 could not find out, 64 not an image reference
+ */
+export async function resolveImage(text: string, options: ResolveOptions): Promise<number> {
+  let image: ImageReference;
+  try {
+    image = parseImageReference(text);
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    options.stderr.write(`${JSON.stringify(text)} is not an image reference: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  const { config } = await loadConfig(options.config, { env: options.env });
+  const context = { version: VERSION, clock: systemClock, events: SILENT_CORE_EVENTS };
+  const core = createPullCore(config, context);
+  try {
+    await core.start();
+    const report = await examine(core, text, image);
+    options.stdout.write(
+      options.json === true ? `${JSON.stringify(report, null, 2)}\n` : toText(report),
+    );
+    return exitCodeOf(report);
+  } finally {
+    await core.stop();
+  }
+}
+
+async function examine(core: PullCore, text: string, image: ImageReference): Promise<Report> {
+  const { repository, tag, digest } = image;
+  const reference = digest ?? tag ?? '';
+  const name = repositoryName(repository);
+  const rule = core.policy.match(repository);
+  const base = { image: text, repository: name, reference };
+  const steps = [`repository ${name}, ${digest === undefined ? 'tag' : 'digest'} ${reference}`];
+  if (rule?.requirement.kind === 'unverified') {
+    steps.push(
+      `policy rule "${rule.match}" lets it through unverified: ${rule.requirement.reason}`,
+    );
+    return { ...base, verdict: 'passed-through', steps, rule: rule.match };
+  }
+  steps.push(
+    rule === undefined
+      ? 'no policy rule covers it'
+      : `policy rule "${rule.match}" asks trust source "${rule.requirement.source}"${signersText(rule.requirement.signers)}`,
+  );
+  const answer =
+    digest === undefined && tag !== undefined
+      ? await core.pulls.manifestByTag(repository, tag, {})
+      : await core.pulls.manifestByDigest(repository, digest ?? failNoReference(), {});
+  const trust = rule === undefined ? {} : trustFacts(core, name, { rule, tag, steps });
+  const common = { ...base, ...(rule === undefined ? {} : { rule: rule.match }), ...trust };
+  return answer.verdict === 'pinned'
+    ? pinnedReport(common, answer, steps)
+    : refusedReport(common, answer, { steps, subject: { repository, reference } });
+}
+
+function trustFacts(
+  core: PullCore,
+  gun: string,
+  {
+    rule,
+    tag,
+    steps,
+  }: {
+    readonly rule: {
+      readonly requirement: { kind: string; source?: string; signers?: readonly string[] };
+    };
+    readonly tag: string | undefined;
+    readonly steps: string[];
+  },
+): Partial<Report> {
+  const { source = '', signers = [] } = rule.requirement;
+  const collection = core.collections.open({ source, gun });
+  const set = collection.state?.set;
+  if (set === undefined) return { trust: source, signers };
+  const roles = roleStatuses(set);
+  steps.push(
+    `root admitted by ${collection.state?.admission === 'first-use' ? 'first use' : 'the configured anchor'}`,
+  );
+  for (const { role, version, expiresAt } of roles) {
+    steps.push(`${role} version ${version}, expires ${expiresAt}`);
+  }
+  const pin =
+    tag === undefined
+      ? undefined
+      : (collection.pinNow(tag, signers) ?? collection.lastPin(tag, signers));
+  if (pin === undefined) return { trust: source, signers, roles };
+  steps.push(`tag ${tag} is signed in ${pin.role} as sha256:${pin.sha256}, ${pin.length} bytes`);
+  const freshUntil = new Date(pin.freshUntil).toISOString();
+  return { trust: source, signers, roles, publishedBy: pin.role, freshUntil };
+}
+
+type Common = Omit<Report, 'verdict' | 'steps'>;
+
+function pinnedReport(common: Common, answer: ServedManifest, steps: string[]): Report {
+  const { digest, mediaType, bytes, staleSeconds } = answer;
+  steps.push(`manifest ${digest} has the right bytes: ${mediaType}, ${bytes.length} bytes`);
+  if (staleSeconds !== undefined) {
+    steps.push(`the trust server cannot be asked; it was last seen ${staleSeconds} s ago`);
+  }
+  const stale = staleSeconds === undefined ? {} : { staleSeconds };
+  return { ...common, verdict: 'pinned', steps, digest, mediaType, size: bytes.length, ...stale };
+}
+
+function refusedReport(
+  common: Common,
+  refusal: Refusal,
+  {
+    steps,
+    subject,
+  }: {
+    readonly steps: readonly string[];
+    readonly subject: Parameters<(typeof REASON_TABLE)['internal']['sentence']>[0];
+  },
+): Report {
+  const row = REASON_TABLE[refusal.reason];
+  const sentence = row.sentence(subject, refusal.facts);
+  const { verdict, reason } = refusal;
+  return { ...common, verdict, steps, reason, sentence, remedy: row.remedy };
+}
+
+function toText(report: Report): string {
+  const lines = report.steps.map((step) => `  ${step}`);
+  if (report.sentence !== undefined) {
+    lines.push('', `${report.sentence} (${report.reason})`, `what to do: ${report.remedy}`);
+  }
+  const result = report.digest ?? report.reason ?? '';
+  return `${lines.join('\n')}\n\n${report.verdict}${result === '' ? '' : ` ${result}`}\n`;
+}
+
+function exitCodeOf({ verdict }: Report): number {
+  if (verdict === 'refused') return EXIT.refused;
+  return verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+function signersText(signers: readonly string[]): string {
+  return signers.length === 0 ? '' : ` and needs ${signers.join(' and ')}`;
+}
+
+function failNoReference(): never {
+  throw new Error('an image reference without tag and digest');
+}

@@ -1,0 +1,144 @@
+import { resolve } from 'node:path';
+import type { Rule } from '../policy/policy.ts';
+import type { Config, ListenerConfig, UpstreamConfig } from './config.ts';
+import type { Credentials, KeyPair } from './connection.ts';
+import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
+import { ConfigError } from './errors.ts';
+import { MAX_NAMED_FILE_BYTES, type NamedFiles, parsePassword } from './named-files.ts';
+import { type ConfigPath, formatPath } from './path.ts';
+import { type ReadFile, readLimited } from './read-file.ts';
+import type { ConfigFile, RuleEntry } from './schema.ts';
+import type { ListenerEntry, UpstreamEntry } from './schema-network.ts';
+import type { CredentialsEntry } from './schema-parts.ts';
+
+/** What a configuration is completed from, beside its own text. */
+export interface BuildContext {
+  readonly files: NamedFiles;
+  /** Folder that relative names start at. */
+  readonly folder: string;
+  readonly env: Environment;
+  readonly read: ReadFile;
+}
+
+/** Puts together the parts of a configuration whose file has passed every check. */
+export class ConfigBuilder {
+  readonly #context: BuildContext;
+
+  constructor(context: BuildContext) {
+    this.#context = context;
+  }
+
+  /** Everything but the trust sources. */
+  build(file: ConfigFile): Omit<Config, 'trust'> {
+    return {
+      dataFolder: resolve(this.#context.folder, file.data),
+      listeners: Object.entries(file.listeners).map(([name, entry]) => this.#listener(name, entry)),
+      admin: file.admin,
+      upstreams: new Map(
+        Object.entries(file.upstreams).map(([host, entry]) => [host, this.#upstream(host, entry)]),
+      ),
+      rules: file.policy.map(buildRule),
+      state: file.state,
+      cache: file.cache,
+      log: file.log,
+      limits: {
+        manifestBytes: file.limits.manifestBytes,
+        drainTimeoutMs: file.limits.drainTimeout,
+      },
+    };
+  }
+
+  /** The text of the file named at `path`; empty when files were not read. */
+  fileText(path: ConfigPath): string {
+    return this.#context.files.get(formatPath(path)) ?? '';
+  }
+
+  /** Member `ca`, where the entry at `path` names one. */
+  ca(path: ConfigPath, name: string | undefined): { readonly ca?: string } {
+    return name === undefined ? {} : { ca: this.fileText([...path, 'ca']) };
+  }
+
+  /** Member `credentials`, where there is an entry for it. */
+  credentials(
+    path: ConfigPath,
+    entry: CredentialsEntry | undefined,
+  ): { readonly credentials?: Credentials } {
+    if (entry === undefined) return {};
+    const { username, passwordFile, passwordEnv } = entry;
+    if (passwordFile === undefined) {
+      const password = this.#context.env[passwordEnv ?? ''] ?? '';
+      return { credentials: { username, password: async () => password } };
+    }
+    const file = resolve(this.#context.folder, passwordFile);
+    const at = formatPath([...path, 'credentials', 'passwordFile']);
+    const { read } = this.#context;
+    return { credentials: { username, password: () => readPassword(read, file, at) } };
+  }
+
+  /** The proxies that the environment asks for. */
+  environmentProxy(): ProxyEnvironment {
+    return proxyEnvironment(this.#context.env);
+  }
+
+  #listener(name: string, entry: ListenerEntry): ListenerConfig {
+    const { address, refusal, tls, defaultRegistry } = entry;
+    return {
+      name,
+      address,
+      refusal,
+      ...(tls === undefined ? {} : { tls: this.#keyPair(['listeners', name, 'tls']) }),
+      ...(defaultRegistry === undefined ? {} : { defaultRegistry }),
+    };
+  }
+
+  #upstream(host: string, entry: UpstreamEntry): UpstreamConfig {
+    const path = ['upstreams', host];
+    const { clientCert, proxy, timeouts } = entry;
+    return {
+      host,
+      url: urlText(entry.url),
+      proxy: proxy === undefined ? this.environmentProxy() : proxyFor(proxy),
+      timeouts: {
+        connectMs: timeouts.connect,
+        headersMs: timeouts.headers,
+        idleMs: timeouts.idle,
+      },
+      ...this.credentials(path, entry.credentials),
+      ...this.ca(path, entry.ca),
+      ...(clientCert === undefined ? {} : { clientCert: this.#keyPair([...path, 'clientCert']) }),
+    };
+  }
+
+  #keyPair(path: ConfigPath): KeyPair {
+    return { cert: this.fileText([...path, 'cert']), key: this.fileText([...path, 'key']) };
+  }
+}
+
+/** A URL as text without a slash at its end. */
+export function urlText(url: URL): string {
+  return url.href.replace(/\/+$/, '');
+}
+
+function proxyFor(url: URL): ProxyEnvironment {
+  const text = urlText(url);
+  return { httpProxy: text, httpsProxy: text };
+}
+
+function buildRule(entry: RuleEntry): Rule {
+  const { match, trust, signers = [], reason = '' } = entry;
+  return trust === undefined
+    ? { match, requirement: { kind: 'unverified', reason } }
+    : { match, requirement: { kind: 'verified', source: trust, signers } };
+}
+
+async function readPassword(read: ReadFile, file: string, path: string): Promise<string> {
+  const content = await readLimited(read, file, MAX_NAMED_FILE_BYTES);
+  if (!content.ok) {
+    throw new ConfigError(file, [{ path, problem: `the file ${file} ${content.problem}` }]);
+  }
+  const password = parsePassword(new TextDecoder().decode(content.bytes));
+  if (!password.ok) {
+    throw new ConfigError(file, [{ path, problem: `the file ${file} ${password.problem}` }]);
+  }
+  return password.value;
+}

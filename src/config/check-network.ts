@@ -1,0 +1,151 @@
+import type { Environment } from './env.ts';
+import type { Findings } from './findings.ts';
+import { nearestName } from './nearest-name.ts';
+import { type ConfigPath, formatPath } from './path.ts';
+import type { TolerantReader } from './tolerant.ts';
+import { type HostPort, isLoopback, parseAddress, parseServerUrl } from './values.ts';
+
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9090';
+
+/** Checks what listeners and the admin listener demand of each other and of the upstreams. */
+export function checkListeners(config: TolerantReader, findings: Findings): void {
+  checkAddresses(config, findings);
+  const upstreams = config.names('upstreams');
+  for (const name of config.names('listeners')) {
+    const registry = config.text('listeners', name, 'defaultRegistry');
+    if (registry === undefined) continue;
+    if (!upstreams.includes(registry)) {
+      const meant = nearestName(registry, upstreams);
+      findings.problem(
+        ['listeners', name, 'defaultRegistry'],
+        `names ${registry}, which is not among the upstreams`,
+        meant === undefined ? `add ${registry} under upstreams` : `did you mean ${meant}?`,
+      );
+    }
+    const refusal = config.text('listeners', name, 'refusal') ?? 'deny';
+    if (registry === 'docker.io' && refusal === 'deny') {
+      findings.warning(
+        [
+          'listeners',
+          name,
+          config.has('listeners', name, 'refusal') ? 'refusal' : 'defaultRegistry',
+        ],
+        'an engine that uses this listener as a mirror of Docker Hub takes an HTTP error as "ask Docker Hub instead", which goes round verification',
+        'write refusal: hard-stop unless engines reach this listener by its own name only',
+      );
+    }
+  }
+}
+
+interface Place {
+  readonly path: ConfigPath;
+  readonly address: HostPort;
+}
+
+function checkAddresses(config: TolerantReader, findings: Findings): void {
+  const written: readonly (readonly [ConfigPath, string | undefined])[] = [
+    ...config
+      .names('listeners')
+      .map(
+        (name) =>
+          [['listeners', name, 'address'], config.text('listeners', name, 'address')] as const,
+      ),
+    [
+      ['admin', 'address'],
+      config.has('admin', 'address') ? config.text('admin', 'address') : DEFAULT_ADMIN_ADDRESS,
+    ],
+  ];
+  const places: Place[] = [];
+  for (const [path, text] of written) {
+    const address = text === undefined ? undefined : parseAddress(text);
+    if (address?.ok !== true) continue;
+    const place = { path, address: address.value };
+    const other = places.find((earlier) => clash(earlier.address, place.address));
+    if (other !== undefined) {
+      findings.problem(
+        path,
+        `${text} clashes with ${formatPath(other.path)}`,
+        'give each listener a port of its own',
+      );
+    }
+    places.push(place);
+  }
+}
+
+function clash(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.port === 0) return false;
+  const [hostA, hostB] = [plainHost(a.host), plainHost(b.host)];
+  return hostA === hostB || WILDCARDS.has(hostA) || WILDCARDS.has(hostB);
+}
+
+function plainHost(host: string): string {
+  const lower = host.toLowerCase();
+  return lower === 'localhost' ? '127.0.0.1' : lower;
+}
+
+/** Checks the upstreams: credentials do not travel in clear text, plain HTTP is pointed out. */
+export function checkUpstreams(config: TolerantReader, findings: Findings): void {
+  for (const host of config.names('upstreams')) {
+    const path = ['upstreams', host];
+    const url = urlAt(config, [...path, 'url']);
+    if (url === undefined || url.protocol === 'https:' || isLoopback(url.hostname)) continue;
+    if (config.has(...path, 'credentials')) {
+      findings.problem(
+        [...path, 'url'],
+        'is plain http, over which the credentials would travel for everyone to read',
+        'write https://',
+      );
+    } else {
+      findings.warning(
+        [...path, 'url'],
+        'is plain http: verified content is safe all the same, but what a rule allows unverified could be altered on the way',
+      );
+    }
+  }
+}
+
+/** Checks that each set of credentials names exactly one place for the password, and that variables are set. */
+export function checkCredentials(
+  config: TolerantReader,
+  env: Environment | undefined,
+  findings: Findings,
+): void {
+  for (const section of ['upstreams', 'trust']) {
+    for (const name of config.names(section)) {
+      const path = [section, name, 'credentials'];
+      if (config.names(...path).length === 0) continue;
+      checkPasswordPlace(config, path, findings);
+      const variable = config.text(...path, 'passwordEnv');
+      if (env === undefined || variable === undefined) continue;
+      if ((env[variable] ?? '') === '') {
+        findings.problem(
+          [...path, 'passwordEnv'],
+          `the environment variable ${variable} is not set`,
+          'set it in the environment of the service',
+        );
+      }
+    }
+  }
+}
+
+function checkPasswordPlace(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  const hasFile = config.has(...path, 'passwordFile');
+  const hasVariable = config.has(...path, 'passwordEnv');
+  if (hasFile && hasVariable) {
+    findings.problem(path, 'has both passwordFile and passwordEnv', 'keep one of them');
+  } else if (!hasFile && !hasVariable) {
+    findings.problem(
+      path,
+      'says nowhere where the password is',
+      'add passwordFile: (a file that holds it) or passwordEnv: (a variable that holds it)',
+    );
+  }
+}
+
+/** The URL at `path`, or undefined where none can be read. */
+export function urlAt(config: TolerantReader, path: ConfigPath): URL | undefined {
+  const text = config.text(...path);
+  const url = text === undefined ? undefined : parseServerUrl(text);
+  return url?.ok === true ? url.value : undefined;
+}

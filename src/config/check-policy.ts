@@ -1,0 +1,146 @@
+import type { NamePattern } from '../policy/name-pattern.ts';
+import { examineRules, type Rule } from '../policy/policy.ts';
+import { mayBelieve } from './check-trust.ts';
+import type { Findings } from './findings.ts';
+import { nearestName } from './nearest-name.ts';
+import type { ConfigPath } from './path.ts';
+import { coversHost, patternOf } from './patterns.ts';
+import type { TolerantReader } from './tolerant.ts';
+
+interface PlacedRule {
+  readonly path: ConfigPath;
+  /** Undefined when the pattern cannot be read, which has been said elsewhere. */
+  readonly pattern: NamePattern | undefined;
+  readonly trust: string | undefined;
+}
+
+/** Checks the rules one by one and against trust sources and upstreams. */
+export function checkPolicy(config: TolerantReader, findings: Findings): void {
+  const rules = Array.from({ length: config.count('policy') }, (_, index) => {
+    const path = ['policy', index];
+    const pattern = patternOf(config.text(...path, 'match'));
+    return { path, pattern, trust: config.text(...path, 'trust') };
+  });
+  for (const rule of rules) {
+    checkRuleForm(config, rule.path, findings);
+    checkTrustName(config, rule, findings);
+    checkRuleHost(config, rule, findings);
+  }
+  checkPatternsTogether(rules, findings);
+  checkNothingIdle(config, rules, findings);
+}
+
+function checkRuleForm(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  if (config.names(...path).length === 0) return;
+  const hasTrust = config.has(...path, 'trust');
+  const isUnverified = config.has(...path, 'allowUnverified');
+  if (hasTrust === isUnverified) {
+    findings.problem(
+      path,
+      hasTrust ? 'has both trust and allowUnverified' : 'demands nothing',
+      'write trust: (a trust source) or allowUnverified: true with a reason',
+    );
+    return;
+  }
+  if (isUnverified && !config.has(...path, 'reason')) {
+    findings.problem(
+      [...path, 'reason'],
+      'is missing: allowUnverified needs a reason',
+      'add reason: and why unverified content is acceptable here',
+    );
+  }
+  if (isUnverified && config.has(...path, 'signers')) {
+    findings.problem([...path, 'signers'], 'cannot be checked with allowUnverified', 'remove it');
+  }
+  if (hasTrust && config.has(...path, 'reason')) {
+    findings.problem([...path, 'reason'], 'belongs to allowUnverified only', 'remove it');
+  }
+  checkSigners(config, [...path, 'signers'], findings);
+}
+
+function checkSigners(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  const seen = new Set<string>();
+  for (let index = 0; index < config.count(...path); index += 1) {
+    const signer = config.text(...path, index);
+    if (signer === undefined) continue;
+    if (seen.has(signer))
+      findings.problem([...path, index], `${signer} is listed twice`, 'remove it');
+    seen.add(signer);
+  }
+}
+
+function checkTrustName(config: TolerantReader, rule: PlacedRule, findings: Findings): void {
+  const { path, pattern, trust } = rule;
+  if (trust === undefined) return;
+  const sources = config.names('trust');
+  if (!sources.includes(trust)) {
+    const meant = nearestName(trust, sources);
+    const known = sources.length === 0 ? 'none is configured' : `known: ${sources.join(', ')}`;
+    findings.problem(
+      [...path, 'trust'],
+      `names ${JSON.stringify(trust)}, which is not among the trust sources`,
+      meant === undefined ? known : `did you mean ${meant}?`,
+    );
+  } else if (pattern !== undefined && !mayBelieve(config, trust, pattern)) {
+    findings.warning(
+      path,
+      `no anchor of trust.${trust} is for any repository of ${pattern.text}: every pull will be refused with tofu_disabled`,
+      `add an anchor under trust.${trust}.anchors`,
+    );
+  }
+}
+
+function checkRuleHost(config: TolerantReader, rule: PlacedRule, findings: Findings): void {
+  const { pattern } = rule;
+  const upstreams = config.names('upstreams');
+  if (pattern === undefined || upstreams.some((host) => coversHost(pattern, host))) return;
+  const host = pattern.text.slice(0, pattern.text.indexOf('/'));
+  const meant = nearestName(host, upstreams);
+  findings.problem(
+    [...rule.path, 'match'],
+    `is about ${host}, for which there is no upstream`,
+    meant === undefined ? `add ${host} under upstreams` : `did you mean ${meant}?`,
+  );
+}
+
+function checkPatternsTogether(rules: readonly PlacedRule[], findings: Findings): void {
+  const seen = new Set<string>();
+  const distinct: Rule[] = [];
+  for (const { path, pattern } of rules) {
+    if (pattern === undefined) continue;
+    if (seen.has(pattern.text)) {
+      findings.problem([...path, 'match'], `a second rule for ${pattern.text}`, 'keep one of them');
+      continue;
+    }
+    seen.add(pattern.text);
+    // Only the patterns are examined; what a rule demands makes no difference to that.
+    distinct.push({ match: pattern.text, requirement: { kind: 'unverified', reason: 'any' } });
+  }
+  for (const warning of examineRules(distinct).warnings) findings.warning(['policy'], warning);
+}
+
+/** Points out what is configured and will never be used, which mostly is a slip of the pen elsewhere. */
+function checkNothingIdle(
+  config: TolerantReader,
+  rules: readonly PlacedRule[],
+  findings: Findings,
+): void {
+  if (rules.length === 0) {
+    findings.warning(['policy'], 'has no rule: every pull will be refused with no_rule');
+    return;
+  }
+  for (const source of config.names('trust')) {
+    if (!rules.some((rule) => rule.trust === source)) {
+      findings.warning(['trust', source], 'is used by no rule');
+    }
+  }
+  const isAnyUnread = rules.some((rule) => rule.pattern === undefined);
+  for (const host of isAnyUnread ? [] : config.names('upstreams')) {
+    if (!rules.some(({ pattern }) => pattern !== undefined && coversHost(pattern, host))) {
+      findings.warning(
+        ['upstreams', host],
+        'no rule is for it: every pull from it will be refused with no_rule',
+      );
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { Rule } from '../policy/policy.ts';
+import type { Credentials, KeyPair, TrustSourceConfig } from './connection.ts';
+import type { ProxyEnvironment } from './env.ts';
+import type { LogLevel } from './schema.ts';
+import type { RefusalForm } from './schema-network.ts';
+import type { HostPort } from './values.ts';
+
+/** A listener for engines. */
+export interface ListenerConfig {
+  /** Its name in the configuration. */
+  readonly name: string;
+  readonly address: HostPort;
+  /** Present when the listener speaks TLS. */
+  readonly tls?: KeyPair;
+  /** Registry meant by requests that name none. */
+  readonly defaultRegistry?: string;
+  readonly refusal: RefusalForm;
+}
+
+/** A registry that content is fetched from. */
+export interface UpstreamConfig {
+  /** The registry's name as images have it, in lower case: `docker.io`. */
+  readonly host: string;
+  /** The server's URL without a slash at its end. */
+  readonly url: string;
+  readonly credentials?: Credentials;
+  /** PEM text of certificate authorities trusted beside those of the system. */
+  readonly ca?: string;
+  /** Shown to the server. */
+  readonly clientCert?: KeyPair;
+  /** The proxy configured for this upstream, or else what the environment asks for. */
+  readonly proxy: ProxyEnvironment;
+  readonly timeouts: {
+    readonly connectMs: number;
+    readonly headersMs: number;
+    readonly idleMs: number;
+  };
+}
+
+/** Sizes of what is kept for reuse, in bytes. */
+export interface CacheConfig {
+  /** Content on disk. */
+  readonly maxBytes: number;
+  /** Verified manifests in memory, all together. */
+  readonly maxManifestBytes: number;
+}
+
+/** Limits with their units. */
+export interface LimitsConfig {
+  /** The largest single manifest accepted, in bytes. */
+  readonly manifestBytes: number;
+  /** How long running replies may take to finish at shutdown. */
+  readonly drainTimeoutMs: number;
+}
+
+/**
+ * A configuration that has been checked as a whole. Objects and lists are frozen; files named in it have been read, so
+ * that `ca`, `cert` and `key` are PEM texts.
+ */
+export interface Config {
+  /** Absolute path of the folder for state and cache. */
+  readonly dataFolder: string;
+  /** In the order of the file; at least one. */
+  readonly listeners: readonly ListenerConfig[];
+  readonly admin: { readonly address: HostPort };
+  /** By registry host. */
+  readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
+  /** By name. */
+  readonly trust: ReadonlyMap<string, TrustSourceConfig>;
+  /** Accepted by `compilePolicy` as they are. */
+  readonly rules: readonly Rule[];
+  readonly state: { readonly kind: 'sqlite' };
+  readonly cache: CacheConfig;
+  readonly log: { readonly level: LogLevel };
+  readonly limits: LimitsConfig;
+}

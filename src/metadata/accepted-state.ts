@@ -1,0 +1,125 @@
+import { TrustError } from '../trust/errors.ts';
+import type { TargetsBody } from '../trust/model.ts';
+import { TrustedRoot } from '../trust/trusted-root.ts';
+import { type EarlierFile, type EarlierFiles, TrustedSet } from '../trust/trusted-set.ts';
+import type { Admission, TrustRecord } from './ports.ts';
+import type { CollectionRules } from './rules.ts';
+
+/** What is trusted of a collection at some moment. Immutable but for the delegations that `set` learns on demand. */
+export interface AcceptedState {
+  readonly anchorRoot: Uint8Array;
+  readonly admission: Admission;
+  /** Milliseconds since the epoch. */
+  readonly admittedAt: number;
+  readonly root: TrustedRoot;
+  /** Floors for the next refresh. */
+  readonly files: EarlierFiles;
+  /** Present when timestamp, snapshot and targets fit together and answers may be drawn from them. */
+  readonly set: TrustedSet | undefined;
+  /** When the trust server last showed the timestamp, milliseconds since the epoch. */
+  readonly checkedAt: number;
+  /** When the root chain was last found to end at `root`, milliseconds since the epoch. */
+  readonly rootCheckedAt: number;
+}
+
+/** The floors a complete set leaves for the next refresh; roles that were not looked at keep theirs while delegated. */
+export function filesOf(set: TrustedSet, earlier: EarlierFiles): EarlierFiles {
+  const targets = new Map<string, EarlierFile<TargetsBody>>();
+  for (const [role, file] of earlier.targets) {
+    if (mayStillBeDelegated(role, set)) targets.set(role, file);
+  }
+  for (const [role, file] of set.targets) targets.set(role, file);
+  return { timestamp: set.timestamp, snapshot: set.snapshot, targets };
+}
+
+/** A role that its parent, as far as known, delegates no more may start afresh when it is delegated again. */
+function mayStillBeDelegated(role: string, set: TrustedSet): boolean {
+  const parent = set.targets.get(role.slice(0, role.lastIndexOf('/')));
+  return parent === undefined || parent.body.delegations.some(({ name }) => name === role);
+}
+
+/** The durable form of a state. */
+export function toRecord(state: AcceptedState): TrustRecord {
+  const { timestamp, snapshot, targets } = state.files;
+  return {
+    anchorRoot: state.anchorRoot,
+    admission: state.admission,
+    admittedAt: state.admittedAt,
+    root: state.root.bytes,
+    timestamp: bytesOf(timestamp),
+    snapshot: bytesOf(snapshot),
+    targets: new Map([...targets].map(([role, file]) => [role, rawBytes(file)])),
+    checkedAt: state.checkedAt,
+  };
+}
+
+/**
+ * Verifies a durable record again, under the rules as configured now: the anchor must still admit the root it admitted (or
+ * admit the newest one), and the set is complete only if every file verifies. Expiry is left to whoever uses the answer.
+ *
+ * @throws {TrustError} `pin_mismatch`, `tofu_disabled` and what else makes the root unacceptable
+ */
+export function restore(record: TrustRecord, gun: string, rules: CollectionRules): AcceptedState {
+  const root = restoreRoot(record, gun, rules);
+  const files: EarlierFiles = {
+    timestamp: record.timestamp,
+    snapshot: record.snapshot,
+    targets: record.targets,
+  };
+  const { anchorRoot, admission, admittedAt, checkedAt } = record;
+  const state = { anchorRoot, admission, admittedAt, root, files, checkedAt, rootCheckedAt: 0 };
+  const set = restoreSet(root, files, rules);
+  return set === undefined ? { ...state, set } : { ...state, files: filesOf(set, files), set };
+}
+
+function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): TrustedRoot {
+  const { anchor, weak } = rules;
+  const mayKeepFirstUse = record.admission === 'anchor' || anchor.kind === 'first-use';
+  try {
+    // A root trusted on first use is not grandfathered once an operator has configured an anchor, or taken first use away.
+    if (mayKeepFirstUse) {
+      TrustedRoot.admit(record.anchorRoot, { gun, anchor, weak }, record.admittedAt);
+      const chained = { gun, anchor: { kind: 'first-use' }, weak } as const;
+      return TrustedRoot.admit(record.root, chained, record.admittedAt);
+    }
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.code !== 'pin_mismatch') throw error;
+  }
+  return TrustedRoot.admit(record.root, { gun, anchor, weak }, record.admittedAt);
+}
+
+function restoreSet(
+  root: TrustedRoot,
+  files: EarlierFiles,
+  { weak, clockSkewMs }: CollectionRules,
+): TrustedSet | undefined {
+  const { timestamp, snapshot, targets } = files;
+  const top = targets.get('targets');
+  if (timestamp === undefined || snapshot === undefined || top === undefined) return undefined;
+  const set = new TrustedSet(root, {
+    now: 'ignore-expiry',
+    weak,
+    clockSkewMs,
+    earlier: { timestamp: undefined, snapshot: undefined, targets: new Map() },
+  });
+  try {
+    set.acceptTimestamp(rawBytes(timestamp));
+    set.acceptSnapshot(rawBytes(snapshot));
+    set.acceptTargets('targets', rawBytes(top));
+  } catch (error) {
+    // A newer timestamp than snapshot, after a refresh that broke off: the floors hold, answers wait for the next refresh.
+    if (error instanceof TrustError) return undefined;
+    throw error;
+  }
+  return set;
+}
+
+function bytesOf(
+  file: { readonly bytes: Uint8Array } | Uint8Array | undefined,
+): Uint8Array | undefined {
+  return file === undefined ? undefined : rawBytes(file);
+}
+
+function rawBytes(file: { readonly bytes: Uint8Array } | Uint8Array): Uint8Array {
+  return file instanceof Uint8Array ? file : file.bytes;
+}

@@ -1,0 +1,120 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import { Collection, type CollectionEvents } from './collection.ts';
+import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
+import type { CollectionRules } from './rules.ts';
+
+/** One configured trust source: where its metadata comes from and which rules hold for a collection of it. */
+export interface TrustSource {
+  readonly source: MetadataSource;
+  rulesFor(gun: string): CollectionRules;
+}
+
+/** Options of `Collections`. */
+export interface CollectionsOptions {
+  /** By name in the configuration. */
+  readonly sources: ReadonlyMap<string, TrustSource>;
+  readonly store: TrustStateStore;
+  readonly clock: Clock;
+  readonly events: CollectionEvents;
+  /** How many collections are kept in memory, the least recently used going first; default 10 000. */
+  readonly maxCollections?: number;
+}
+
+const DEFAULT_MAX_COLLECTIONS = 10_000;
+/** A collection that was not asked for in this time is not kept fresh any more. */
+const IN_USE_MS = 10 * 60_000;
+/** Share of `maxAge` after which a collection in use is refreshed, so that no pull has to wait for it. */
+const REFRESH_AHEAD = 0.8;
+const TICK_MS = 250;
+/** Background refreshes at a time. */
+const MAX_BACKGROUND = 16;
+
+/** All collections that were asked for, and the background work that keeps those in use fresh. */
+export class Collections {
+  readonly #options: CollectionsOptions;
+  /** Least recently used first. */
+  readonly #open = new Map<string, Collection>();
+  #timer: Timer | undefined;
+  #inBackground = 0;
+
+  constructor(options: CollectionsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The collection for a GUN in a trust source.
+   *
+   * @throws {Error} for a source that is not configured, which the configuration check rules out
+   */
+  open(key: CollectionKey): Collection {
+    const name = JSON.stringify([key.source, key.gun]);
+    const known = this.#open.get(name);
+    if (known !== undefined) {
+      this.#open.delete(name);
+      this.#open.set(name, known);
+      return known;
+    }
+    const collection = this.#create(key);
+    this.#open.set(name, collection);
+    this.#evict();
+    return collection;
+  }
+
+  /** The collections in memory. */
+  list(): readonly Collection[] {
+    return [...this.#open.values()];
+  }
+
+  /** Begins to keep collections in use fresh. */
+  start(): void {
+    this.#timer = this.#options.clock.after(TICK_MS, () => {
+      this.#tick();
+      this.start();
+    });
+  }
+
+  /** Ends the background work. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #create(key: CollectionKey): Collection {
+    const { sources, store, clock, events } = this.#options;
+    const trust = sources.get(key.source);
+    if (trust === undefined) throw new Error(`no trust source is called ${key.source}`);
+    const rules = trust.rulesFor(key.gun);
+    return new Collection({ key, rules, source: trust.source, store, clock, events });
+  }
+
+  #evict(): void {
+    const { maxCollections = DEFAULT_MAX_COLLECTIONS } = this.#options;
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > maxCollections && oldest !== undefined) this.#open.delete(oldest);
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const collection of this.#open.values()) {
+      if (this.#inBackground >= MAX_BACKGROUND) return;
+      if (!isDue(collection, nowMs)) continue;
+      this.#inBackground += 1;
+      collection
+        .refreshNow()
+        // Reported through the collection's events; the next pull decides what it means.
+        .catch(() => undefined)
+        .finally(() => {
+          this.#inBackground -= 1;
+        });
+    }
+  }
+}
+
+function isDue(collection: Collection, nowMs: number): boolean {
+  const { checkedAtMs, maxAgeMs, isRefreshing, attemptedAtMs } = collection;
+  if (checkedAtMs === undefined || maxAgeMs === 0 || isRefreshing) return false;
+  if (nowMs - collection.lastUsedMs > IN_USE_MS) return false;
+  const aheadMs = maxAgeMs * REFRESH_AHEAD;
+  // After a failure the next attempt waits as long as after a success.
+  return nowMs - checkedAtMs >= aheadMs && nowMs - attemptedAtMs >= Math.min(aheadMs, 5_000);
+}

@@ -1,0 +1,192 @@
+import { REASON_CODES, type ReasonCode } from '../base/reason-code.ts';
+
+/** The kinds of request that metrics and logs tell apart. */
+export const REQUEST_KINDS = [
+  'ping',
+  'manifest_tag',
+  'manifest_digest',
+  'blob',
+  'tags',
+  'referrers',
+  'catalog',
+  'trust',
+  'other',
+] as const;
+
+/**
+ * How a request ended: `pinned` (verified content was sent), `passed_through` (relayed unverified by an explicit rule),
+ * `refused` (proved bad or not allowed), `inconclusive` (could not be found out), `answered` (nothing to verify),
+ * `rejected` (malformed or unsupported), `failed` (an internal error), `cut` (begun, then broken off).
+ */
+export const REQUEST_VERDICTS = [
+  'pinned',
+  'passed_through',
+  'refused',
+  'inconclusive',
+  'answered',
+  'rejected',
+  'failed',
+  'cut',
+] as const;
+
+export type RequestKind = (typeof REQUEST_KINDS)[number];
+export type RequestVerdict = (typeof REQUEST_VERDICTS)[number];
+
+const CACHES = ['answer', 'manifest', 'blob'] as const;
+const OUTCOMES = [
+  'ok',
+  'not_found',
+  'denied',
+  'rate_limited',
+  'server_error',
+  'unreachable',
+] as const;
+const ROLES = ['root', 'targets', 'snapshot', 'timestamp', 'delegation'] as const;
+
+/** A label that takes any value from the configuration; the others list theirs. */
+const CONFIGURED: readonly string[] = [];
+
+const REASONS: readonly ReasonCode[] = REASON_CODES;
+
+/** One metric: its type, what it says, and its labels with their possible values (empty: names from the configuration). */
+export interface MetricRow {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+  /** Upper bounds in seconds; histograms only. */
+  readonly buckets?: readonly number[];
+}
+
+/**
+ * Every metric Pinnace exports, declared once; `docs/metrics.md` describes each. No label ever holds a tag, a digest,
+ * a repository or an address.
+ */
+export const METRIC_TABLE = {
+  pinnace_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the version of Pinnace and of Node.js are in the labels.',
+    labels: { version: CONFIGURED, node: CONFIGURED },
+  },
+  pinnace_requests_total: {
+    type: 'counter',
+    help: 'Requests of engines by kind and by how they ended.',
+    labels: { kind: REQUEST_KINDS, verdict: REQUEST_VERDICTS },
+  },
+  pinnace_request_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the request line to the end of the answer.',
+    labels: { kind: REQUEST_KINDS },
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 120],
+  },
+  pinnace_refusals_total: {
+    type: 'counter',
+    help: 'Requests that were refused or could not be decided, by reason code.',
+    labels: { reason: REASONS, rule: CONFIGURED, trust: CONFIGURED },
+  },
+  pinnace_verification_duration_seconds: {
+    type: 'histogram',
+    help: 'Time one run of verification took, from the first metadata request to the verdict.',
+    labels: { trust: CONFIGURED },
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  },
+  pinnace_trust_metadata_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the trust server last confirmed its current timestamp; the oldest repository in use.',
+    labels: { rule: CONFIGURED, trust: CONFIGURED },
+  },
+  pinnace_trust_expires_in_seconds: {
+    type: 'gauge',
+    help: 'Time until the nearest expiry of a role among the repositories in use; negative once expired.',
+    labels: { rule: CONFIGURED, trust: CONFIGURED, role: ROLES },
+  },
+  pinnace_upstream_requests_total: {
+    type: 'counter',
+    help: 'Requests to upstream registries and trust servers by outcome.',
+    labels: { upstream: CONFIGURED, outcome: OUTCOMES },
+  },
+  pinnace_upstream_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of content read from upstreams.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_upstream_rate_limit_remaining: {
+    type: 'gauge',
+    help: 'What the upstream last said is left of its rate limit.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_cache_hits_total: {
+    type: 'counter',
+    help: 'Lookups answered from a cache.',
+    labels: { cache: CACHES },
+  },
+  pinnace_cache_misses_total: {
+    type: 'counter',
+    help: 'Lookups a cache could not answer.',
+    labels: { cache: CACHES },
+  },
+  pinnace_cache_bytes: {
+    type: 'gauge',
+    help: 'Bytes a cache holds.',
+    labels: { cache: CACHES },
+  },
+  pinnace_cache_evictions_total: {
+    type: 'counter',
+    help: 'Entries dropped to stay within the size limit.',
+    labels: { cache: CACHES },
+  },
+  pinnace_cache_corrupt_total: {
+    type: 'counter',
+    help: 'Entries dropped because their content no longer had its digest.',
+    labels: { cache: CACHES },
+  },
+  pinnace_cache_write_failures_total: {
+    type: 'counter',
+    help: 'Contents served but not kept because the disk refused them.',
+    labels: { cache: CACHES },
+  },
+  pinnace_blobs_in_flight: {
+    type: 'gauge',
+    help: 'Blobs being read from upstreams now.',
+    labels: {},
+  },
+  pinnace_joined_requests_total: {
+    type: 'counter',
+    help: 'Requests that shared work already under way.',
+    labels: { kind: ['metadata', 'manifest', 'blob'] },
+  },
+  pinnace_stale_answers_total: {
+    type: 'counter',
+    help: 'Verified answers served within outageGrace while the trust server could not be asked.',
+    labels: {},
+  },
+  pinnace_first_use_admissions_total: {
+    type: 'counter',
+    help: 'Collections trusted because nothing was known of them (trustOnFirstUse).',
+    labels: { trust: CONFIGURED },
+  },
+  pinnace_bypass_suspected_total: {
+    type: 'counter',
+    help: 'Engines that were refused a tag and then asked for a different digest of that repository.',
+    labels: {},
+  },
+  pinnace_decoys_issued_total: {
+    type: 'counter',
+    help: 'Refused tags answered with a manifest that nobody can complete (hard stop).',
+    labels: {},
+  },
+  pinnace_relayed_requests_total: {
+    type: 'counter',
+    help: 'Requests relayed unverified to an upstream by an allowUnverified rule.',
+    labels: { outcome: ['ok', 'failed'] },
+  },
+  pinnace_state_errors_total: {
+    type: 'counter',
+    help: 'Failures to read or write the durable trust state.',
+    labels: {},
+  },
+  pinnace_event_loop_delay_seconds: {
+    type: 'gauge',
+    help: 'Delay of the event loop since the last collection.',
+    labels: { quantile: ['0.5', '0.99', '1'] },
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;

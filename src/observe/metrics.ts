@@ -1,0 +1,234 @@
+import { type ELDHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { REASON_CODES, type ReasonCode } from '../base/reason-code.ts';
+import {
+  METRIC_TABLE,
+  type MetricRow,
+  REQUEST_KINDS,
+  REQUEST_VERDICTS,
+  type RequestKind,
+  type RequestVerdict,
+} from './metric-table.ts';
+
+type Table = typeof METRIC_TABLE;
+type NamesOf<Type extends string> = {
+  [Name in keyof Table]: Table[Name]['type'] extends Type ? Name : never;
+}[keyof Table];
+
+/** The label values that a metric needs, by label name. */
+export type LabelsOf<Name extends keyof Table> = {
+  readonly [Label in keyof Table[Name]['labels']]: Table[Name]['labels'][Label] extends readonly (infer Value)[]
+    ? Value
+    : never;
+};
+
+/** The names of the metrics of each type. */
+export type CounterName = NamesOf<'counter'>;
+export type GaugeName = NamesOf<'gauge'>;
+export type HistogramName = NamesOf<'histogram'>;
+
+/** What the metrics need to know at the start. */
+export interface MetricsOptions {
+  readonly version: string;
+  /** Each policy rule (its `match`) with its trust source's name; its refusals start at zero. */
+  readonly rules?: readonly { readonly rule: string; readonly trust: string }[];
+  /** The upstreams' and trust sources' names, whose series start at zero. */
+  readonly upstreams?: readonly string[];
+  /** Whether the metrics of the process and of Node.js are exported too; default true. */
+  readonly processMetrics?: boolean;
+}
+
+/** More rules than this get their refusal series at the first refusal, so that the first scrape stays small. */
+const MAX_RULES_AT_ZERO = 50;
+const NONE = 'none';
+const NANOSECONDS = 1e9;
+
+/** Made once, since each request needs one. */
+const KIND_LABELS: Readonly<Record<RequestKind, { readonly kind: RequestKind }>> = {
+  ping: { kind: 'ping' },
+  manifest_tag: { kind: 'manifest_tag' },
+  manifest_digest: { kind: 'manifest_digest' },
+  blob: { kind: 'blob' },
+  tags: { kind: 'tags' },
+  referrers: { kind: 'referrers' },
+  catalog: { kind: 'catalog' },
+  trust: { kind: 'trust' },
+  other: { kind: 'other' },
+};
+
+/** Every number Pinnace shows. All names and labels come from `METRIC_TABLE`. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #counters = new Map<string, Counter>();
+  readonly #gauges = new Map<string, Gauge>();
+  readonly #histograms = new Map<string, Histogram>();
+  readonly #trustOfRule: ReadonlyMap<string, string>;
+  readonly #collectors: (() => void)[] = [];
+  readonly #totals = new Map<string, number>();
+  /** Requests by kind and verdict: a plain array, since this is the one metric on the hot path. */
+  readonly #requests = new Float64Array(REQUEST_KINDS.length * REQUEST_VERDICTS.length);
+  readonly #requestDuration: Histogram | undefined;
+  readonly #loopDelay: ELDHistogram;
+
+  constructor(options: MetricsOptions) {
+    this.#trustOfRule = new Map(options.rules?.map(({ rule, trust }) => [rule, trust]));
+    for (const [name, row] of Object.entries(METRIC_TABLE)) this.#register(name, row);
+    this.#requestDuration = this.#histograms.get('pinnace_request_duration_seconds');
+    this.#startAtZero(options);
+    this.set('pinnace_build_info', { version: options.version, node: process.version }, 1);
+    this.#loopDelay = monitorEventLoopDelay({ resolution: 20 });
+    this.#loopDelay.enable();
+    if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** The `Content-Type` of `render`. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Counts one request. */
+  countRequest(kind: RequestKind, verdict: RequestVerdict): void {
+    const index =
+      REQUEST_KINDS.indexOf(kind) * REQUEST_VERDICTS.length + REQUEST_VERDICTS.indexOf(verdict);
+    this.#requests[index] = (this.#requests[index] ?? 0) + 1;
+  }
+
+  /** Notes how long one request took, in seconds. */
+  observeRequest(kind: RequestKind, seconds: number): void {
+    this.#requestDuration?.observe(KIND_LABELS[kind], seconds);
+  }
+
+  /** Counts one refusal; the trust source follows from the rule. */
+  countRefusal(reason: ReasonCode, rule: string | undefined): void {
+    const trust = rule === undefined ? NONE : (this.#trustOfRule.get(rule) ?? NONE);
+    this.count('pinnace_refusals_total', { reason, rule: rule ?? NONE, trust });
+  }
+
+  /** Adds to a counter; default 1. */
+  count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by = 1): void {
+    this.#counters.get(name)?.inc(texts(labels), by);
+  }
+
+  /** Raises a counter to a running total that somebody else keeps; a smaller total changes nothing. */
+  raiseTo<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, total: number): void {
+    const key = JSON.stringify([name, labels]);
+    const before = this.#totals.get(key) ?? 0;
+    if (total <= before) return;
+    this.#totals.set(key, total);
+    this.count(name, labels, total - before);
+  }
+
+  /** Sets a gauge. */
+  set<Name extends GaugeName>(name: Name, labels: LabelsOf<Name>, value: number): void {
+    this.#gauges.get(name)?.set(texts(labels), value);
+  }
+
+  /** Drops all series of a gauge, before those that still exist are set anew. */
+  clear(name: GaugeName): void {
+    this.#gauges.get(name)?.reset();
+  }
+
+  /** Adds one observation, in seconds. */
+  observe<Name extends HistogramName>(name: Name, labels: LabelsOf<Name>, seconds: number): void {
+    this.#histograms.get(name)?.observe(texts(labels), seconds);
+  }
+
+  /** Has `collector` run before each `render`, to set gauges and totals that others keep. */
+  onCollect(collector: () => void): void {
+    this.#collectors.push(collector);
+  }
+
+  /** All metrics in Prometheus' text format. */
+  async render(): Promise<string> {
+    for (const collector of this.#collectors) collector();
+    this.#collectRequests();
+    this.#collectLoopDelay();
+    return await this.#registry.metrics();
+  }
+
+  /** Stops watching the event loop. */
+  stop(): void {
+    this.#loopDelay.disable();
+    this.#registry.clear();
+  }
+
+  #register(name: string, row: MetricRow): void {
+    const common = {
+      name,
+      help: row.help,
+      labelNames: Object.keys(row.labels),
+      registers: [this.#registry],
+    };
+    switch (row.type) {
+      case 'counter':
+        this.#counters.set(name, new Counter(common));
+        break;
+      case 'gauge':
+        this.#gauges.set(name, new Gauge(common));
+        break;
+      case 'histogram':
+        this.#histograms.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? [])] }));
+        break;
+    }
+  }
+
+  #startAtZero(options: MetricsOptions): void {
+    for (const [name, row] of Object.entries(METRIC_TABLE)) {
+      for (const labels of closedCombinations(row.labels)) {
+        this.#counters.get(name)?.inc(labels, 0);
+        this.#histograms.get(name)?.zero(labels);
+      }
+    }
+    const rules = options.rules ?? [];
+    const shown = rules.length > MAX_RULES_AT_ZERO ? [] : rules;
+    for (const { rule, trust } of [...shown, { rule: NONE, trust: NONE }]) {
+      for (const reason of REASON_CODES) {
+        this.count('pinnace_refusals_total', { reason, rule, trust }, 0);
+      }
+    }
+    for (const trust of new Set(rules.map((each) => each.trust))) {
+      this.count('pinnace_first_use_admissions_total', { trust }, 0);
+    }
+    for (const upstream of options.upstreams ?? []) {
+      this.count('pinnace_upstream_bytes_total', { upstream }, 0);
+      for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
+        this.count('pinnace_upstream_requests_total', { upstream, outcome }, 0);
+      }
+    }
+  }
+
+  #collectRequests(): void {
+    REQUEST_KINDS.forEach((kind, row) => {
+      REQUEST_VERDICTS.forEach((verdict, column) => {
+        const total = this.#requests[row * REQUEST_VERDICTS.length + column] ?? 0;
+        this.raiseTo('pinnace_requests_total', { kind, verdict }, total);
+      });
+    });
+  }
+
+  #collectLoopDelay(): void {
+    const delay = this.#loopDelay;
+    if (delay.count > 0) {
+      const name = 'pinnace_event_loop_delay_seconds';
+      this.set(name, { quantile: '0.5' }, delay.percentile(50) / NANOSECONDS);
+      this.set(name, { quantile: '0.99' }, delay.percentile(99) / NANOSECONDS);
+      this.set(name, { quantile: '1' }, delay.max / NANOSECONDS);
+    }
+    delay.reset();
+  }
+}
+
+function texts(labels: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)]));
+}
+
+/** Every combination of label values, or none if a label's values are not known beforehand. */
+function closedCombinations(labels: MetricRow['labels']): readonly Record<string, string>[] {
+  let combinations: readonly Record<string, string>[] = [{}];
+  for (const [label, values] of Object.entries(labels)) {
+    combinations = combinations.flatMap((one) =>
+      values.map((value) => ({ ...one, [label]: value })),
+    );
+  }
+  return combinations;
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '../base/clock.ts';
+import { PullError } from './errors.ts';
+
+/** Where the newest time ever seen is kept. */
+export interface TimeRecord {
+  newestTimeSeen(): Promise<number>;
+  noteTime(now: number): Promise<void>;
+}
+
+/** How far the clock may step back without meaning; time services correct a clock by less. Milliseconds. */
+const TOLERANCE_MS = 60_000;
+const NOTE_EVERY_MS = 60_000;
+
+/**
+ * Notices a clock that went back: expired metadata would otherwise come back to life.
+ *
+ * @source TUF 1.0.34 §5.1 (fixed update start time) assumes a clock that can be relied on
+ */
+export class ClockGuard {
+  readonly #clock: Clock;
+  readonly #record: TimeRecord;
+  #newest = 0;
+  #notedAt = 0;
+
+  constructor(clock: Clock, record: TimeRecord) {
+    this.#clock = clock;
+    this.#record = record;
+  }
+
+  /** Reads what is on record. @throws {StateError} `state_unreadable` */
+  async start(): Promise<void> {
+    this.#newest = await this.#record.newestTimeSeen();
+    this.#note(this.#clock.now());
+  }
+
+  /** Whether the clock can be relied on now; cheap, for the hot path. */
+  isTrue(): boolean {
+    const now = this.#clock.now();
+    if (now + TOLERANCE_MS < this.#newest) return false;
+    this.#note(now);
+    return true;
+  }
+
+  /** @throws {PullError} `clock_went_back` */
+  require(): void {
+    if (this.isTrue()) return;
+    throw new PullError('clock_went_back', 'the clock shows an earlier time than it did before', {
+      detail: {
+        now: new Date(this.#clock.now()).toISOString(),
+        newestSeen: new Date(this.#newest).toISOString(),
+      },
+    });
+  }
+
+  #note(now: number): void {
+    if (now > this.#newest) this.#newest = now;
+    if (now - this.#notedAt < NOTE_EVERY_MS) return;
+    this.#notedAt = now;
+    // A failure shows at the next read of the state, which fails closed.
+    this.#record.noteTime(now).catch(() => undefined);
+  }
+}

@@ -1,0 +1,279 @@
+import { abortable } from '../base/abortable.ts';
+import type { Clock } from '../base/clock.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import type { Collection, Pin } from '../metadata/collection.ts';
+import type { Collections } from '../metadata/collections.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { type Digest, digestHex, hasDigest, parseDigest } from '../oci/digest.ts';
+import { OciError } from '../oci/errors.ts';
+import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
+import { isTag, type Repository, repositoryName, type Tag } from '../oci/names.ts';
+import type { Policy, Rule } from '../policy/policy.ts';
+import { TrustError } from '../trust/errors.ts';
+import type { ClockGuard } from './clock-guard.ts';
+import { PullError, UpstreamError } from './errors.ts';
+import type { BlobProvider, ManifestStore, PinStore, UpstreamContent } from './ports.ts';
+import type {
+  PullOptions,
+  PullService,
+  Refusal,
+  ServedBlob,
+  ServedManifest,
+  ServedTags,
+} from './pull-service.ts';
+
+/** Answers ready to be sent, kept while memory allows. */
+export interface AnswerCache {
+  get(pin: Pin): ServedManifest | undefined;
+  set(pin: Pin, answer: ServedManifest): void;
+}
+
+/** What the verified pulls are put together from. */
+export interface VerifiedPullsOptions {
+  readonly policy: Policy;
+  readonly collections: Collections;
+  readonly upstream: UpstreamContent;
+  readonly manifests: ManifestStore;
+  readonly blobs: BlobProvider;
+  readonly pins: PinStore;
+  readonly answers: AnswerCache;
+  readonly clock: Clock;
+  readonly clockGuard: ClockGuard;
+  /** Makes a refusal of an error; the rule is its `match`. */
+  readonly refusalOf: (error: unknown, rule: string | undefined) => Refusal;
+  /** The largest manifest accepted, in bytes; default and upper bound 4 MiB. */
+  readonly maxManifestBytes?: number;
+  /** Called for every request that shared a manifest read under way. */
+  readonly onJoinedManifest?: () => void;
+}
+
+/** What a repository is bound to by policy. */
+type Binding =
+  | { readonly kind: 'no-rule' }
+  | { readonly kind: 'unverified'; readonly rule: Rule }
+  | {
+      readonly kind: 'verified';
+      readonly rule: Rule;
+      readonly signers: readonly string[];
+      readonly collection: () => Collection;
+    };
+type Verified = Extract<Binding, { kind: 'verified' }>;
+
+/**
+ * The use case: a tag becomes a digest through trust metadata alone, the manifest is fetched by that digest and checked, and
+ * by digest only what a verified manifest vouches for is served.
+ */
+export class VerifiedPulls implements PullService {
+  readonly #options: VerifiedPullsOptions;
+  readonly #bindings = new WeakMap<Repository, Binding>();
+  readonly #reads = new SingleFlight<string, ServedManifest>();
+
+  constructor(options: VerifiedPullsOptions) {
+    this.#options = options;
+  }
+
+  treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {
+    return this.#bind(repository).kind;
+  }
+
+  manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
+    const binding = this.#bind(repository);
+    if (binding.kind !== 'verified' || !this.#options.clockGuard.isTrue()) return undefined;
+    const pin = binding.collection().pinNow(tag, binding.signers);
+    return pin === undefined ? undefined : this.#options.answers.get(pin);
+  }
+
+  async manifestByTag(
+    repository: Repository,
+    tag: Tag,
+    { signal }: PullOptions,
+  ): Promise<ServedManifest | Refusal> {
+    return await this.#answer(repository, async (binding) => {
+      const { value: pin, staleSeconds } = await binding
+        .collection()
+        .pin(tag, binding.signers, signal);
+      const known = this.#options.answers.get(pin);
+      const answer =
+        known ?? (await this.#pinnedManifest(repository, { binding, tag, pin, signal }));
+      return staleSeconds === undefined ? answer : { ...answer, staleSeconds };
+    });
+  }
+
+  async manifestByDigest(
+    repository: Repository,
+    digest: Digest,
+    { signal }: PullOptions,
+  ): Promise<ServedManifest | Refusal> {
+    return await this.#answer(repository, async (binding) => {
+      const { pins } = this.#options;
+      const vouched = await pins.vouched(repository, digest);
+      if (vouched?.descriptor.kind === 'manifest') {
+        const answer = await this.#manifest(repository, digest, { rule: binding.rule, signal });
+        requireSize(answer, vouched.descriptor.size);
+        return answer;
+      }
+      if (await pins.wasPinned(repository, digest)) {
+        return await this.#manifest(repository, digest, { rule: binding.rule, signal });
+      }
+      return await this.#signedByDigest(repository, digest, { binding, signal });
+    });
+  }
+
+  async blob(
+    repository: Repository,
+    digest: Digest,
+    options: PullOptions & { readonly wholeFirst?: boolean },
+  ): Promise<ServedBlob | Refusal> {
+    return await this.#answer(repository, async () => {
+      const vouched = await this.#options.pins.vouched(repository, digest);
+      if (vouched?.descriptor.kind !== 'blob') throw notVouched(digest);
+      const content = await this.#options.blobs.open(repository, vouched.descriptor, options);
+      return { verdict: 'pinned', digest, mediaType: vouched.descriptor.mediaType, content };
+    });
+  }
+
+  async tags(repository: Repository, { signal }: PullOptions): Promise<ServedTags | Refusal> {
+    return await this.#answer(repository, async (binding) => {
+      const { value } = await binding.collection().tags(binding.signers, signal);
+      return { verdict: 'pinned', tags: value.filter(isTag).sort(compareBytes) };
+    });
+  }
+
+  /** The one place where errors of verification become answers. */
+  async #answer<Answer>(
+    repository: Repository,
+    work: (binding: Verified) => Promise<Answer>,
+  ): Promise<Answer | Refusal> {
+    const binding = this.#bind(repository);
+    const rule = binding.kind === 'no-rule' ? undefined : binding.rule.match;
+    try {
+      if (binding.kind !== 'verified') {
+        throw new PullError('no_rule', 'no policy rule covers this repository');
+      }
+      this.#options.clockGuard.require();
+      return await work(binding);
+    } catch (error) {
+      return this.#options.refusalOf(error, rule);
+    }
+  }
+
+  #bind(repository: Repository): Binding {
+    const known = this.#bindings.get(repository);
+    if (known !== undefined) return known;
+    const binding = this.#newBinding(repository);
+    this.#bindings.set(repository, binding);
+    return binding;
+  }
+
+  #newBinding(repository: Repository): Binding {
+    const rule = this.#options.policy.match(repository);
+    if (rule === undefined) return { kind: 'no-rule' };
+    const { requirement } = rule;
+    if (requirement.kind === 'unverified') return { kind: 'unverified', rule };
+    const key = { source: requirement.source, gun: repositoryName(repository) };
+    const { signers } = requirement;
+    const collection = (): Collection => this.#options.collections.open(key);
+    return { kind: 'verified', rule, signers, collection };
+  }
+
+  /** A digest that no pull by tag has brought here yet may still be a signed one: engines also pull `name@digest` first. */
+  async #signedByDigest(
+    repository: Repository,
+    digest: Digest,
+    { binding, signal }: { readonly binding: Verified; readonly signal: AbortSignal | undefined },
+  ): Promise<ServedManifest> {
+    if (!digest.startsWith('sha256:')) throw notVouched(digest);
+    const { signers } = binding;
+    const tag = await binding.collection().tagOf(digestHex(digest), signers, signal);
+    if (tag === undefined) throw notVouched(digest);
+    const { value: pin } = await binding.collection().pin(tag, signers, signal);
+    if (pin.sha256 !== digestHex(digest)) throw notVouched(digest);
+    return await this.#pinnedManifest(repository, { binding, tag, pin, signal });
+  }
+
+  async #pinnedManifest(repository: Repository, pull: TagPull): Promise<ServedManifest> {
+    const { pin, binding, tag, signal } = pull;
+    const digest = parseDigest(`sha256:${pin.sha256}`);
+    const answer = await this.#manifest(repository, digest, { rule: binding.rule, signal });
+    if (answer.bytes.length !== pin.length) {
+      throw new TrustError('length_mismatch', 'the manifest does not have the signed length', {
+        detail: { role: pin.role, expectedBytes: pin.length, actualBytes: answer.bytes.length },
+      });
+    }
+    const { length, role } = pin;
+    const verifiedAt = this.#options.clock.now();
+    await this.#options.pins.recordPin({ repository, tag, digest, length, role, verifiedAt });
+    this.#options.answers.set(pin, answer);
+    return answer;
+  }
+
+  /** A manifest by digest, its bytes checked; what it refers to is remembered before it is given out. */
+  async #manifest(
+    repository: Repository,
+    digest: Digest,
+    { rule, signal }: { readonly rule: Rule; readonly signal: AbortSignal | undefined },
+  ): Promise<ServedManifest> {
+    const key = `${repositoryName(repository)}@${digest}`;
+    const joinedBefore = this.#reads.joined;
+    const answer = await abortable(
+      this.#reads.run(key, async () => await this.#readManifest(repository, digest)),
+      signal,
+    );
+    if (this.#reads.joined > joinedBefore) this.#options.onJoinedManifest?.();
+    return { ...answer, rule: rule.match };
+  }
+
+  async #readManifest(repository: Repository, digest: Digest): Promise<ServedManifest> {
+    const { manifests, upstream, pins, maxManifestBytes = MAX_MANIFEST_BYTES } = this.#options;
+    const stored = await manifests.read(digest);
+    const fetched =
+      stored ?? (await upstream.fetchManifest(repository, digest, { maxBytes: maxManifestBytes }));
+    // Without this the registry, or whoever sits before it, could put any manifest behind a signed digest.
+    if (!hasDigest(fetched.bytes, digest)) {
+      throw new UpstreamError('digest_mismatch', 'the manifest does not have the signed digest');
+    }
+    const { mediaType, parts } = parse(fetched.bytes, fetched.mediaType);
+    if (stored === undefined) await manifests.write(digest, { bytes: fetched.bytes, mediaType });
+    const size = fetched.bytes.length;
+    const manifest: Descriptor = { mediaType, digest, size, kind: 'manifest' };
+    await pins.recordClosure(repository, manifest, parts);
+    return { verdict: 'pinned', digest, mediaType, bytes: fetched.bytes };
+  }
+}
+
+interface TagPull {
+  readonly binding: Verified;
+  readonly tag: string;
+  readonly pin: Pin;
+  readonly signal: AbortSignal | undefined;
+}
+
+function parse(
+  bytes: Uint8Array,
+  contentType: string,
+): { readonly mediaType: string; readonly parts: readonly Descriptor[] } {
+  try {
+    return parseManifest(bytes, contentType);
+  } catch (cause) {
+    if (!(cause instanceof OciError)) throw cause;
+    throw new PullError('media_type_not_supported', cause.message, { detail: cause.detail, cause });
+  }
+}
+
+function requireSize(answer: ServedManifest, size: number): void {
+  if (answer.bytes.length === size) return;
+  throw new UpstreamError(
+    'digest_mismatch',
+    'the manifest does not have the size its index states',
+  );
+}
+
+function notVouched(digest: Digest): PullError {
+  return new PullError('digest_not_vouched', 'nothing verified refers to this digest', {
+    detail: { digest },
+  });
+}
+
+function compareBytes(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,101 @@
+import type { Clock } from '../base/clock.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
+
+/** Limits of a `BypassWatch`. */
+export interface BypassWatchOptions {
+  readonly clock: Clock;
+  /** Milliseconds for which a refused tag is remembered. Default 300,000. */
+  readonly windowMs?: number;
+  /** Refusals remembered; the oldest go first. Default 4,096. */
+  readonly maxEntries?: number;
+}
+
+/** An engine and the repository it was refused a tag of. */
+export interface Suspect {
+  readonly client: string;
+  /** The repository's full name. */
+  readonly repository: string;
+}
+
+/** A digest that an engine asks for although nothing it was told by Pinnace names it. */
+export interface SuspectedBypass {
+  /** The tag that had been refused. */
+  readonly tag: string;
+}
+
+interface Refused {
+  readonly tag: string;
+  readonly until: number;
+  /** Digests that served manifests named to this engine since. */
+  readonly told: Set<string>;
+}
+
+const MAX_TOLD = 512;
+const DIGESTS = /sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})/g;
+
+/**
+ * Notices engines that go round a refusal: one whose tag was refused, and which soon after asks for a digest of that
+ * repository that it cannot have from Pinnace, has asked the origin what the tag means.
+ */
+export class BypassWatch {
+  readonly #clock: Clock;
+  readonly #windowMs: number;
+  readonly #maxEntries: number;
+  readonly #refused = new Map<string, Refused>();
+
+  constructor(options: BypassWatchOptions) {
+    this.#clock = options.clock;
+    this.#windowMs = options.windowMs ?? 300_000;
+    this.#maxEntries = options.maxEntries ?? 4096;
+  }
+
+  /** Whether nobody is watched, so that the hot path need not build a key. */
+  get isIdle(): boolean {
+    return this.#refused.size === 0;
+  }
+
+  /** Remembers that a tag was refused. */
+  noteRefusedTag(suspect: Suspect, tag: string): void {
+    const key = keyOf(suspect);
+    const told = this.#live(key)?.told ?? new Set<string>();
+    // Deleted first so that the entry becomes the newest: the oldest are the ones to go.
+    this.#refused.delete(key);
+    this.#refused.set(key, { tag, until: this.#clock.monotonicMs() + this.#windowMs, told });
+    for (const oldest of this.#refused.keys()) {
+      if (this.#refused.size <= this.#maxEntries) break;
+      this.#refused.delete(oldest);
+    }
+  }
+
+  /** Remembers what a manifest that was served to the engine names: itself, its children. */
+  noteServed(suspect: Suspect, digest: Digest, bytes: Uint8Array): void {
+    const refused = this.#live(keyOf(suspect));
+    if (refused === undefined) return;
+    refused.told.add(digest);
+    for (const [found] of Buffer.from(bytes).toString('latin1').matchAll(DIGESTS)) {
+      if (refused.told.size >= MAX_TOLD) return;
+      if (isDigest(found)) refused.told.add(found);
+    }
+  }
+
+  /** Judges a manifest request by digest; each refused tag is reported at most once. */
+  suspect(suspect: Suspect, digest: Digest): SuspectedBypass | undefined {
+    const key = keyOf(suspect);
+    const refused = this.#live(key);
+    if (refused === undefined || refused.told.has(digest)) return undefined;
+    this.#refused.delete(key);
+    return { tag: refused.tag };
+  }
+
+  #live(key: string): Refused | undefined {
+    const refused = this.#refused.get(key);
+    if (refused === undefined || refused.until > this.#clock.monotonicMs()) return refused;
+    this.#refused.delete(key);
+    return undefined;
+  }
+}
+
+// An address has no blank, so no two pairs give the same key.
+function keyOf(suspect: Suspect): string {
+  return `${suspect.client} ${suspect.repository}`;
+}

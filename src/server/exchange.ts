@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ReasonCode } from '../base/reason-code.ts';
+import type { LogLevel } from '../observe/log.ts';
+import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
+import { type Repository, repositoryName } from '../oci/names.ts';
+import type { ListenerProfile, RegistryContext } from './registry-context.ts';
+
+/** How a request ended, for log and metrics. */
+export interface Ending {
+  readonly verdict: RequestVerdict;
+  /** Bytes of the body that was sent; default 0. */
+  readonly bytes?: number;
+  readonly digest?: string | undefined;
+  /** The reason code of a refusal, or the OCI error code of a rejected request. */
+  readonly code?: string;
+  /** Why, in words, for the log. */
+  readonly cause?: string;
+  readonly rule?: string | undefined;
+  readonly staleSeconds?: number | undefined;
+  readonly level?: LogLevel;
+}
+
+/** What a request asks about, once it has been parsed. */
+export interface Asked {
+  readonly kind: RequestKind;
+  readonly repository?: Repository;
+  /** The tag or digest. */
+  readonly reference?: string;
+}
+
+/** Gives each request an id: unique across replicas and restarts, and cheap. */
+export class RequestIds {
+  readonly #prefix = randomBytes(5).toString('hex');
+  #count = 0;
+
+  next(): string {
+    this.#count += 1;
+    return `${this.#prefix}-${this.#count.toString(36)}`;
+  }
+}
+
+/** One request with its answer. It ends exactly once, with one log line and one count. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly context: RegistryContext;
+  readonly listener: ListenerProfile;
+  /** The id in the log line, and of the decision if the answer is a refusal. */
+  readonly requestId: string;
+  /** The engine's address, without the prefix of mapped IPv4. */
+  readonly client: string;
+  readonly #startedAt: number;
+  #asked: Asked = { kind: 'other' };
+  #abort: AbortController | undefined;
+  #hasEnded = false;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    options: {
+      readonly context: RegistryContext;
+      readonly listener: ListenerProfile;
+      readonly requestId: string;
+    },
+  ) {
+    this.request = request;
+    this.response = response;
+    this.context = options.context;
+    this.listener = options.listener;
+    this.requestId = options.requestId;
+    this.client = plainAddress(request.socket.remoteAddress);
+    this.#startedAt = options.context.clock.monotonicMs();
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD';
+  }
+
+  get asked(): Asked {
+    return this.#asked;
+  }
+
+  /** Whether an answer can still be given. */
+  get isOpen(): boolean {
+    return !this.response.headersSent && !this.response.destroyed;
+  }
+
+  /** Whether the client went away before the answer was whole. */
+  get isHungUp(): boolean {
+    return this.response.destroyed && !this.response.writableFinished;
+  }
+
+  /** Aborts when the connection closes. Made on first use: most requests never wait. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      if (this.response.destroyed) abort.abort();
+      else this.response.once('close', () => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+
+  /** Notes what the request turned out to ask. */
+  ask(asked: Asked): void {
+    this.#asked = asked;
+  }
+
+  /** Counts and logs the request; only the first call does. */
+  end(ending: Ending): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const { metrics, log, clock } = this.context;
+    const { kind, repository, reference } = this.#asked;
+    const durationMs = clock.monotonicMs() - this.#startedAt;
+    metrics.countRequest(kind, ending.verdict);
+    metrics.observeRequest(kind, durationMs / 1000);
+    if (ending.staleSeconds !== undefined) metrics.count('pinnace_stale_answers_total', {});
+    log.request({
+      requestId: this.requestId,
+      listener: this.listener.name,
+      method: this.request.method ?? '',
+      kind,
+      verdict: ending.verdict,
+      status: this.response.statusCode,
+      code: ending.code,
+      cause: ending.cause,
+      repository: repository === undefined ? undefined : repositoryName(repository),
+      reference,
+      digest: ending.digest,
+      durationMs,
+      bytes: ending.bytes ?? 0,
+      client: this.client,
+      userAgent: this.request.headers['user-agent'],
+      rule: ending.rule,
+      staleSeconds: ending.staleSeconds,
+      ...(ending.level === undefined ? {} : { level: ending.level }),
+    });
+  }
+
+  /** Counts a refusal by its reason. */
+  countRefusal(reason: ReasonCode, rule: string | undefined): void {
+    this.context.metrics.countRefusal(reason, rule);
+  }
+}
+
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return 'unknown';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

@@ -1,0 +1,176 @@
+import { ifNoneMatchHits } from '../oci/conditional.ts';
+import type { Digest } from '../oci/digest.ts';
+import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
+import { isCompanionTag } from '../refusal/describe-refusal.ts';
+import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
+import { AcceptMatcher } from './accept.ts';
+import type { Exchange } from './exchange.ts';
+import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
+import { answerRefusal, sendDecoy } from './refusal-answer.ts';
+
+/** A manifest's answer, made once and sent often. */
+interface Prepared {
+  readonly etag: string;
+  /** Alternately names and values. */
+  readonly headers: string[];
+  readonly notModified: string[];
+  /** Small manifests as text of one byte per character: Node sends that in one piece with the headers. */
+  readonly body: string | Uint8Array;
+}
+
+const MAX_TEXT_BYTES = 64 * 1024;
+
+/** Answers manifest requests by tag and by digest; HEAD and GET take the same decisions and give the same headers. */
+export class ManifestHandler {
+  readonly #accept = new AcceptMatcher();
+  readonly #prepared = new WeakMap<ServedManifest, Prepared>();
+
+  /** Answers `manifests/<tag>`: at once if the verified answer is at hand, else with a promise. */
+  byTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> | undefined {
+    const atHand = exchange.context.pulls.manifestByTagNow(repository, tag);
+    if (atHand !== undefined) {
+      this.#answer(exchange, { repository, reference: tag }, atHand);
+      return undefined;
+    }
+    return this.#verifyTag(exchange, repository, tag);
+  }
+
+  /** Answers `manifests/<digest>`. */
+  async byDigest(exchange: Exchange, repository: Repository, digest: Digest): Promise<void> {
+    if (exchange.listener.refusal === 'hard-stop') {
+      const decoy = exchange.context.decoys.manifest(repository, digest);
+      if (decoy !== undefined) {
+        sendDecoy(exchange, decoy, []);
+        const bytes = exchange.isHead ? 0 : decoy.bytes.length;
+        exchange.end({ verdict: 'refused', code: 'decoy', digest, bytes, level: 'info' });
+        return;
+      }
+    }
+    noteSuspicion(exchange, repository, digest);
+    const { signal } = exchange;
+    const outcome = await exchange.context.pulls.manifestByDigest(repository, digest, { signal });
+    this.#answer(exchange, { repository, reference: digest }, outcome);
+  }
+
+  async #verifyTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> {
+    const { pulls } = exchange.context;
+    if (isCompanionTag(tag) && pulls.treatment(repository) === 'verified') {
+      const bytes = sendOciAnswer(exchange, NO_COMPANION);
+      exchange.end({ verdict: 'answered', code: NO_COMPANION.code, bytes });
+      return;
+    }
+    const outcome = await pulls.manifestByTag(repository, tag, { signal: exchange.signal });
+    this.#answer(exchange, { repository, reference: tag }, outcome);
+  }
+
+  #answer(
+    exchange: Exchange,
+    subject: { readonly repository: Repository; readonly reference: string },
+    outcome: ServedManifest | Refusal,
+  ): void {
+    if (!exchange.isOpen) {
+      exchange.end({ verdict: 'cut', cause: 'the client went away' });
+      return;
+    }
+    if (outcome.verdict !== 'pinned') {
+      answerRefusal(exchange, subject, outcome);
+      return;
+    }
+    if (!this.#accept.accepts(exchange.request.headers.accept, outcome.mediaType)) {
+      answerRefusal(exchange, subject, notAcceptable(outcome));
+      return;
+    }
+    this.#send(exchange, outcome);
+    const { bypassWatch } = exchange.context;
+    if (bypassWatch.isIdle) return;
+    const suspect = { client: exchange.client, repository: repositoryName(subject.repository) };
+    bypassWatch.noteServed(suspect, outcome.digest, outcome.bytes);
+  }
+
+  #send(exchange: Exchange, manifest: ServedManifest): void {
+    const { response, request } = exchange;
+    const prepared = this.#prepare(manifest);
+    const condition = request.headers['if-none-match'];
+    const isUnchanged = condition !== undefined && ifNoneMatchHits(condition, prepared.etag);
+    let bytes = 0;
+    if (isUnchanged) {
+      response.writeHead(304, prepared.notModified);
+      response.end();
+    } else {
+      response.writeHead(200, prepared.headers);
+      if (exchange.isHead) response.end();
+      else if (typeof prepared.body === 'string') response.end(prepared.body, 'latin1');
+      else response.end(prepared.body);
+      bytes = exchange.isHead ? 0 : manifest.bytes.length;
+    }
+    const { digest, rule, staleSeconds } = manifest;
+    exchange.end({ verdict: 'pinned', digest, bytes, rule, staleSeconds });
+  }
+
+  #prepare(manifest: ServedManifest): Prepared {
+    const known = this.#prepared.get(manifest);
+    if (known !== undefined) return known;
+    const prepared = prepare(manifest);
+    this.#prepared.set(manifest, prepared);
+    return prepared;
+  }
+}
+
+const NO_COMPANION = {
+  status: 404,
+  code: 'MANIFEST_UNKNOWN',
+  message: 'there is no signature, attestation or bill of materials under this tag',
+} as const;
+
+function prepare(manifest: ServedManifest): Prepared {
+  const { digest, mediaType, bytes, staleSeconds } = manifest;
+  const etag = `"${digest}"`;
+  const common = [...API_VERSION_HEADERS, 'Docker-Content-Digest', digest, 'ETag', etag];
+  if (staleSeconds !== undefined) {
+    const age = `${Math.round(staleSeconds)} s`;
+    const text = `pinnace could not ask the trust server for ${age}: an earlier verified answer`;
+    common.push('Warning', `110 - "${text}"`);
+  }
+  return {
+    etag,
+    notModified: common,
+    headers: [
+      'Content-Type',
+      mediaType,
+      'Content-Length',
+      String(bytes.length),
+      ...common,
+      'X-Content-Type-Options',
+      'nosniff',
+    ],
+    body: bytes.length <= MAX_TEXT_BYTES ? Buffer.from(bytes).toString('latin1') : bytes,
+  };
+}
+
+function notAcceptable(manifest: ServedManifest): Refusal {
+  return {
+    verdict: 'refused',
+    reason: 'media_type_not_supported',
+    cause: 'the Accept header excludes the media type of the signed manifest',
+    facts: { mediaType: manifest.mediaType },
+    ...(manifest.rule === undefined ? {} : { rule: manifest.rule }),
+  };
+}
+
+/** An engine that was refused a tag and now knows a digest must have asked somebody else what the tag means. */
+function noteSuspicion(exchange: Exchange, repository: Repository, digest: Digest): void {
+  const { bypassWatch, metrics, log } = exchange.context;
+  if (bypassWatch.isIdle) return;
+  const name = repositoryName(repository);
+  const found = bypassWatch.suspect({ client: exchange.client, repository: name }, digest);
+  if (found === undefined) return;
+  metrics.count('pinnace_bypass_suspected_total', {});
+  log.event('bypass.suspected', {
+    requestId: exchange.requestId,
+    listener: exchange.listener.name,
+    client: exchange.client,
+    repository: name,
+    refusedTag: found.tag,
+    digest,
+  });
+}

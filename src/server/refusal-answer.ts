@@ -1,0 +1,126 @@
+import type { Digest } from '../oci/digest.ts';
+import { type Repository, repositoryName } from '../oci/names.ts';
+import {
+  type DescribeOptions,
+  describeRefusal,
+  isCompanionTag,
+} from '../refusal/describe-refusal.ts';
+import { REASON_TABLE } from '../refusal/reason-table.ts';
+import type { Refusal } from '../resolve/pull-service.ts';
+import type { Exchange } from './exchange.ts';
+import { API_VERSION_HEADERS } from './oci-answer.ts';
+
+/** What a refusal is about. */
+export interface RefusedSubject {
+  readonly repository: Repository;
+  /** The tag or digest; empty for the repository itself. */
+  readonly reference: string;
+}
+
+/** Tells the engine that it does not get what it asked for, in the form its listener is for. */
+export function answerRefusal(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): void {
+  if (exchange.asked.kind === 'manifest_tag') {
+    exchange.context.bypassWatch.noteRefusedTag(
+      { client: exchange.client, repository: repositoryName(subject.repository) },
+      subject.reference,
+    );
+    // Tools that look for signatures beside an image read manifests without pulling them: a decoy would mislead them.
+    if (exchange.listener.refusal === 'hard-stop' && !isCompanionTag(subject.reference)) {
+      answerDecoy(exchange, subject, refusal);
+      return;
+    }
+  }
+  answerDenial(exchange, subject, refusal);
+}
+
+/** Tells a refusal as it is, whatever the listener. */
+export function answerDenial(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): void {
+  const description = describeRefusal(refusal, subject, describeOptions(exchange));
+  const headers: string[] = [...API_VERSION_HEADERS];
+  for (const [name, value] of Object.entries(description.headers)) headers.push(name, value);
+  exchange.response.writeHead(description.status, headers);
+  exchange.response.end(exchange.isHead ? undefined : description.body);
+  const bytes = exchange.isHead ? 0 : Buffer.byteLength(description.body);
+  recordRefusal(exchange, subject, { refusal, sentence: description.sentence, bytes });
+}
+
+/**
+ * The hard stop: the tag is answered, with a manifest that nobody can complete, so that the engine does not ask the
+ * origin what the tag means.
+ *
+ * @source reference: clients.md section 8
+ */
+function answerDecoy(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): void {
+  const { decoys, metrics } = exchange.context;
+  const { sentence, warning } = describeRefusal(refusal, subject, describeOptions(exchange));
+  const decoy = decoys.issue(subject.repository, { reason: refusal.reason, sentence });
+  metrics.count('pinnace_decoys_issued_total', {});
+  sendDecoy(exchange, decoy, [
+    'Warning',
+    warning,
+    'X-Pinnace-Reason',
+    refusal.reason,
+    'X-Pinnace-Decision',
+    exchange.requestId,
+  ]);
+  const bytes = exchange.isHead ? 0 : decoy.bytes.length;
+  recordRefusal(exchange, subject, { refusal, sentence, bytes, digest: decoy.digest });
+}
+
+/** Sends a decoy's manifest. */
+export function sendDecoy(
+  exchange: Exchange,
+  decoy: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Uint8Array },
+  headers: readonly string[],
+): void {
+  exchange.response.writeHead(200, [
+    ...API_VERSION_HEADERS,
+    'Content-Type',
+    decoy.mediaType,
+    'Content-Length',
+    String(decoy.bytes.length),
+    'Docker-Content-Digest',
+    decoy.digest,
+    'ETag',
+    `"${decoy.digest}"`,
+    'Cache-Control',
+    'no-store',
+    ...headers,
+  ]);
+  exchange.response.end(exchange.isHead ? undefined : decoy.bytes);
+}
+
+function describeOptions(exchange: Exchange): DescribeOptions {
+  const { docsUrl } = exchange.context;
+  return { decision: exchange.requestId, ...(docsUrl === undefined ? {} : { docsUrl }) };
+}
+
+function recordRefusal(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  told: {
+    readonly refusal: Refusal;
+    readonly sentence: string;
+    readonly bytes: number;
+    readonly digest?: string;
+  },
+): void {
+  const { refusal } = told;
+  exchange.countRefusal(refusal.reason, refusal.rule);
+  exchange.context.refusals.add(repositoryName(subject.repository), {
+    at: exchange.context.clock.now(),
+    reference: subject.reference,
+    reason: refusal.reason,
+    message: told.sentence,
+    decision: exchange.requestId,
+  });
+  exchange.end({
+    verdict: refusal.reason === 'internal' ? 'failed' : refusal.verdict,
+    code: refusal.reason,
+    cause: refusal.cause,
+    rule: refusal.rule,
+    bytes: told.bytes,
+    digest: told.digest,
+    level: REASON_TABLE[refusal.reason].logLevel,
+  });
+}

@@ -1,0 +1,37 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { ListenerNaming } from '../oci/image-name.ts';
+import type { DecoyIssuer } from '../refusal/decoy.ts';
+import type { PullService } from '../resolve/pull-service.ts';
+import type { BypassWatch } from './bypass-watch.ts';
+import type { RefusalHistory } from './refusal-history.ts';
+import type { Relay } from './relay.ts';
+
+/** What all registry listeners of a process share. */
+export interface RegistryContext {
+  readonly pulls: PullService;
+  /** The configured registries by name. */
+  readonly upstreams: ReadonlySet<string>;
+  readonly decoys: DecoyIssuer;
+  readonly relay: Relay;
+  readonly bypassWatch: BypassWatch;
+  readonly refusals: RefusalHistory;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Where `docs/errors.md` can be read; refusals point into it. */
+  readonly docsUrl?: string;
+}
+
+/** What one registry listener is for. */
+export interface ListenerProfile {
+  /** Its name in the configuration. */
+  readonly name: string;
+  /**
+   * `deny`: refusals are told as they are. `hard-stop`: a refused tag is answered with a decoy, for engines that would
+   * ask the origin otherwise.
+   */
+  readonly refusal: 'deny' | 'hard-stop';
+  readonly naming: ListenerNaming;
+}

@@ -1,0 +1,217 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CodedError } from '../base/coded-error.ts';
+import type { RequestKind } from '../observe/metric-table.ts';
+import { OciError } from '../oci/errors.ts';
+import type { Repository } from '../oci/names.ts';
+import type { Route } from '../oci/route.ts';
+import { refusalOfError } from '../refusal/refusal-of-error.ts';
+import { handleBlob } from './blob-handler.ts';
+import { Exchange, RequestIds } from './exchange.ts';
+import { type LocatedRoute, LocatedRoutes } from './located-routes.ts';
+import { ManifestHandler } from './manifest-handler.ts';
+import { API_VERSION_HEADERS, answerOfError, type OciAnswer, sendOciAnswer } from './oci-answer.ts';
+import { answerRefusal } from './refusal-answer.ts';
+import type { ListenerProfile, RegistryContext } from './registry-context.ts';
+import { handleUnverified } from './relay-handler.ts';
+import { handleTags } from './tags-handler.ts';
+
+/** A route that names a repository. */
+type NamedRoute = Extract<Route, { readonly name: string }>;
+
+const PING_BODY = '{}';
+const PING_HEADERS: string[] = [
+  ...API_VERSION_HEADERS,
+  'Content-Type',
+  'application/json',
+  'Content-Length',
+  String(PING_BODY.length),
+];
+
+const NO_CATALOG: OciAnswer = {
+  status: 404,
+  code: 'UNSUPPORTED',
+  message: 'Pinnace does not list repositories',
+};
+const NO_REFERRERS: OciAnswer = {
+  status: 404,
+  code: 'MANIFEST_UNKNOWN',
+  message: 'Pinnace does not serve referrers of verified images',
+};
+const NO_TRUST_METADATA: OciAnswer = {
+  status: 404,
+  code: 'NAME_UNKNOWN',
+  message: 'Pinnace verifies trust metadata itself and does not serve it; ask the trust server',
+};
+
+/** Answers every request of one registry listener: parse, locate, ask the pull service, answer. */
+export class RegistryHandler {
+  readonly #context: RegistryContext;
+  readonly #listener: ListenerProfile;
+  readonly #routes: LocatedRoutes;
+  readonly #manifests = new ManifestHandler();
+  readonly #ids = new RequestIds();
+
+  constructor(context: RegistryContext, listener: ListenerProfile) {
+    this.#context = context;
+    this.#listener = listener;
+    this.#routes = new LocatedRoutes(listener, context.upstreams);
+  }
+
+  /** Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception. */
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new Exchange(request, response, {
+      context: this.#context,
+      listener: this.#listener,
+      requestId: this.#ids.next(),
+    });
+    try {
+      const waiting = this.#dispatch(exchange);
+      waiting?.catch((error: unknown) => this.#fail(exchange, error));
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+  }
+
+  #dispatch(exchange: Exchange): Promise<void> | undefined {
+    const { method = '', url = '' } = exchange.request;
+    const { route, repository } =
+      this.#routes.known(method, url) ?? this.#parse(exchange, method, url);
+    if (repository !== undefined && 'name' in route) {
+      return this.#dispatchNamed(exchange, route, repository);
+    }
+    exchange.ask({ kind: kindOf(route) });
+    if (route.kind === 'ping') this.#ping(exchange);
+    else this.#answer(exchange, NO_CATALOG, 'answered');
+    return undefined;
+  }
+
+  #dispatchNamed(
+    exchange: Exchange,
+    route: NamedRoute,
+    repository: Repository,
+  ): Promise<void> | undefined {
+    exchange.ask({ kind: kindOf(route), repository, reference: referenceOf(route) });
+    if (route.kind === 'trust-metadata') {
+      this.#answer(exchange, NO_TRUST_METADATA, 'answered');
+      return undefined;
+    }
+    if (this.#context.pulls.treatment(repository) === 'unverified') {
+      return handleUnverified(exchange, repository, route);
+    }
+    switch (route.kind) {
+      case 'manifest':
+        return route.reference.kind === 'tag'
+          ? this.#manifests.byTag(exchange, repository, route.reference.tag)
+          : this.#manifests.byDigest(exchange, repository, route.reference.digest);
+      case 'blob':
+        return handleBlob(exchange, repository, route.digest);
+      case 'tags':
+        return handleTags(exchange, repository, route);
+      case 'referrers':
+        this.#answer(exchange, NO_REFERRERS, 'answered');
+        return undefined;
+    }
+  }
+
+  #parse(exchange: Exchange, method: string, target: string): LocatedRoute {
+    const located = this.#routes.parse(method, target);
+    // A body on GET means nothing here; it is not worth the connection to read it.
+    const { 'content-length': length, 'transfer-encoding': coding } = exchange.request.headers;
+    if (coding !== undefined || Number(length ?? 0) > MAX_IGNORED_BODY) {
+      exchange.response.shouldKeepAlive = false;
+    }
+    return located;
+  }
+
+  #ping(exchange: Exchange): void {
+    exchange.response.writeHead(200, PING_HEADERS);
+    exchange.response.end(exchange.isHead ? undefined : PING_BODY);
+    exchange.end({ verdict: 'answered', bytes: exchange.isHead ? 0 : PING_BODY.length });
+  }
+
+  #answer(exchange: Exchange, answer: OciAnswer, verdict: 'answered' | 'rejected'): void {
+    const bytes = sendOciAnswer(exchange, answer);
+    exchange.end({ verdict, code: answer.code, bytes });
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    try {
+      this.#answerFailure(exchange, error);
+    } catch (failure) {
+      // Nothing is left to be said on this connection; the next one must not suffer.
+      exchange.response.destroy();
+      this.#context.log.failure('request.failed', failure, { requestId: exchange.requestId });
+      exchange.end({ verdict: 'failed', code: 'internal' });
+    }
+  }
+
+  #answerFailure(exchange: Exchange, error: unknown): void {
+    if (error instanceof OciError && exchange.isOpen) {
+      this.#reject(exchange, error);
+      return;
+    }
+    if (exchange.isHungUp) {
+      exchange.end({ verdict: 'cut', cause: 'the client went away' });
+      return;
+    }
+    if (!(error instanceof CodedError)) {
+      this.#context.log.failure('request.failed', error, { requestId: exchange.requestId });
+    }
+    if (!exchange.isOpen) {
+      exchange.response.destroy();
+      exchange.end({ verdict: 'failed', code: 'internal' });
+      return;
+    }
+    this.#answerInternal(exchange, error);
+  }
+
+  #reject(exchange: Exchange, error: OciError): void {
+    const answer = answerOfError(error);
+    if (error.code === 'UNSUPPORTED') exchange.countRefusal('push_not_supported', undefined);
+    this.#answer(exchange, answer, 'rejected');
+  }
+
+  #answerInternal(exchange: Exchange, error: unknown): void {
+    const { repository, reference } = exchange.asked;
+    for (const name of exchange.response.getHeaderNames()) exchange.response.removeHeader(name);
+    if (repository !== undefined) {
+      answerRefusal(exchange, { repository, reference: reference ?? '' }, refusalOfError(error));
+      return;
+    }
+    const bytes = sendOciAnswer(exchange, {
+      status: 500,
+      code: 'UNKNOWN',
+      message: `Pinnace failed for a reason of its own (reason internal, decision ${exchange.requestId})`,
+      detail: { code: 'internal', decision: exchange.requestId },
+    });
+    exchange.countRefusal('internal', undefined);
+    exchange.end({ verdict: 'failed', code: 'internal', bytes });
+  }
+}
+
+const MAX_IGNORED_BODY = 64 * 1024;
+
+function kindOf(route: Route): RequestKind {
+  switch (route.kind) {
+    case 'manifest':
+      return route.reference.kind === 'tag' ? 'manifest_tag' : 'manifest_digest';
+    case 'trust-metadata':
+      return 'trust';
+    default:
+      return route.kind;
+  }
+}
+
+function referenceOf(route: NamedRoute): string {
+  switch (route.kind) {
+    case 'manifest':
+      return route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest;
+    case 'blob':
+    case 'referrers':
+      return route.digest;
+    case 'trust-metadata':
+      return route.file;
+    case 'tags':
+      return '';
+  }
+}

@@ -1,0 +1,70 @@
+import type { AddressInfo } from 'node:net';
+import { HttpHost, type HttpLimits, type TlsIdentity } from './http-host.ts';
+import type { ListenerProfile, RegistryContext } from './registry-context.ts';
+import { RegistryHandler } from './registry-handler.ts';
+
+/** Options of a `RegistryListener`. */
+export interface RegistryListenerOptions {
+  readonly profile: ListenerProfile;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly tls?: TlsIdentity;
+  readonly limits?: Partial<HttpLimits>;
+  readonly context: RegistryContext;
+}
+
+/** One address at which engines pull. */
+export class RegistryListener {
+  readonly #options: RegistryListenerOptions;
+  readonly #host: HttpHost;
+
+  constructor(options: RegistryListenerOptions) {
+    this.#options = options;
+    const { context, profile } = options;
+    const handler = new RegistryHandler(context, profile);
+    this.#host = new HttpHost({
+      host: options.host,
+      port: options.port,
+      clock: context.clock,
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      onRequest: (request, response) => handler.handle(request, response),
+      onBadRequest: (code, client) => {
+        context.metrics.countRequest('other', 'rejected');
+        context.log.event('listener.bad_request', { listener: profile.name, code, client });
+      },
+    });
+  }
+
+  /** Whether new requests are taken; false as soon as `stop` is called. */
+  get isAccepting(): boolean {
+    return this.#host.isAccepting;
+  }
+
+  /** Binds the socket. @throws {Error} of `node:net`, for example with code `EADDRINUSE` */
+  async start(): Promise<AddressInfo> {
+    const { profile, context, tls } = this.#options;
+    const address = await this.#host.start();
+    context.log.event('listener.started', {
+      listener: profile.name,
+      address: address.address,
+      port: address.port,
+      tls: tls !== undefined,
+      refusal: profile.refusal,
+    });
+    if (profile.refusal === 'deny' && profile.naming.defaultRegistry === 'docker.io') {
+      context.log.event('listener.warning', {
+        listener: profile.name,
+        warning:
+          'engines that use this listener as a mirror of docker.io go to Docker Hub when a pull is refused: set refusal to hard-stop',
+      });
+    }
+    return address;
+  }
+
+  /** Stops accepting, lets pulls in flight finish for at most `drainMs` milliseconds, then cuts what is left. */
+  async stop(options: { readonly drainMs: number }): Promise<void> {
+    await this.#host.stop(options);
+  }
+}

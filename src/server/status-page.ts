@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { comingFailures, type RepositoryStatus, type StatusReport } from './status-report.ts';
+
+const STYLE = `
+:root{color-scheme:light dark;--line:#8884;--dim:#777;--bad:#c62828;--soon:#b26a00;--good:#2e7d32}
+body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+p{margin:.2rem 0}.dim{color:var(--dim)}.bad{color:var(--bad)}.soon{color:var(--soon)}.good{color:var(--good)}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line)}
+th{font-weight:600;color:var(--dim)}code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
+ul{list-style:none;margin:0;padding:0}
+`;
+
+/** The `Content-Security-Policy` under which the page works: nothing but its own style. */
+export const STATUS_PAGE_POLICY: string = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const MAX_ROWS = 500;
+const DAY_MS = 86_400_000;
+
+/** The status as a page for people; it needs no script and refreshes itself. */
+export function renderStatusPage(report: StatusReport, now: number): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="15">
+<meta name="viewport" content="width=device-width"><title>Pinnace</title><style>${STYLE}</style></head>
+<body><h1>Pinnace ${escapeHtml(report.version)}</h1>
+<p>${readiness(report)} <span class="dim">Started ${escapeHtml(report.startedAt)}.</span></p>
+<p class="dim">See also <a href="/api/v1/status">status as JSON</a> and <a href="/metrics">metrics</a>.</p>
+<h2>What will stop working, when and why</h2>
+${failuresTable(report, now)}
+<h2>Repositories</h2>
+${repositoriesTable(report, now)}
+<h2>Last refusals</h2>
+${refusalsTable(report)}
+</body></html>
+`;
+}
+
+/** How far off a time is, in the two largest units: `in 3 d 4 h`, `12 min ago`. */
+export function timeLeft(at: string, now: number): string {
+  const difference = Date.parse(at) - now;
+  if (Number.isNaN(difference)) return 'at an unknown time';
+  const text = duration(Math.abs(difference));
+  return difference >= 0 ? `in ${text}` : `${text} ago`;
+}
+
+function duration(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  const days = Math.floor(minutes / 1440);
+  const hours = Math.floor((minutes % 1440) / 60);
+  if (days > 0) return hours > 0 && days < 100 ? `${days} d ${hours} h` : `${days} d`;
+  if (hours > 0) return `${hours} h ${minutes % 60} min`;
+  return minutes > 0 ? `${minutes} min` : `${Math.floor(ms / 1000)} s`;
+}
+
+function readiness(report: StatusReport): string {
+  return report.isReady
+    ? '<span class="good">Ready.</span>'
+    : '<span class="bad">Not ready: requests may be refused.</span>';
+}
+
+function failuresTable(report: StatusReport, now: number): string {
+  const rows = comingFailures(report).map(
+    ({ repository, at, why }) =>
+      `<tr><td class="${urgency(at, now)}">${timeLeft(at, now)}</td><td>${escapeHtml(at)}</td>
+<td><code>${escapeHtml(repository)}</code></td><td>${escapeHtml(why)}</td></tr>`,
+  );
+  return table(['When', 'Time', 'Repository', 'Why'], rows, 'Nothing that is known of.');
+}
+
+function repositoriesTable(report: StatusReport, now: number): string {
+  const rows = report.repositories.map(
+    (status) => `<tr><td><code>${escapeHtml(status.repository)}</code></td>
+<td>${trustCell(status)}</td><td>${rolesCell(status, now)}</td><td>${checkedCell(status, now)}</td></tr>`,
+  );
+  const heads = ['Repository', 'Trust', 'Metadata', 'Last check'];
+  return table(heads, rows, 'No repository has been asked for yet.');
+}
+
+function trustCell(status: RepositoryStatus): string {
+  if (status.trust === undefined) {
+    return status.rule === undefined ? '–' : '<span class="soon">not verified</span>';
+  }
+  const firstUse = status.admission === 'first-use' ? ' <span class="soon">first use</span>' : '';
+  return `${escapeHtml(status.trust)}${firstUse}<br><code class="dim">${escapeHtml(status.rule ?? '')}</code>`;
+}
+
+function rolesCell(status: RepositoryStatus, now: number): string {
+  const rows = status.roles.map(
+    ({ role, version, expiresAt }) =>
+      `<li>${escapeHtml(role)} ${version}, <span class="${urgency(expiresAt, now)}">expires ${timeLeft(expiresAt, now)}</span></li>`,
+  );
+  return `<ul>${rows.join('')}</ul>`;
+}
+
+function checkedCell(status: RepositoryStatus, now: number): string {
+  const checked = status.checkedAt === undefined ? 'never' : timeLeft(status.checkedAt, now);
+  const failed =
+    status.lastError === undefined
+      ? ''
+      : `<br><span class="bad">${escapeHtml(status.lastError)}</span>`;
+  return `${checked}${failed}`;
+}
+
+function refusalsTable(report: StatusReport): string {
+  const rows = report.repositories
+    .flatMap((status) => status.lastRefusals)
+    .toSorted((a, b) => b.at - a.at)
+    .map(
+      (refusal) => `<tr><td>${escapeHtml(new Date(refusal.at).toISOString())}</td>
+<td><code>${escapeHtml(refusal.reason)}</code></td><td>${escapeHtml(refusal.message)}<br>
+<span class="dim">decision <code>${escapeHtml(refusal.decision)}</code></span></td></tr>`,
+    );
+  return table(['Time', 'Reason', 'What the engine was told'], rows, 'None.');
+}
+
+function table(heads: readonly string[], rows: readonly string[], ifNone: string): string {
+  if (rows.length === 0) return `<p class="dim">${ifNone}</p>`;
+  const more =
+    rows.length > MAX_ROWS
+      ? `<p class="dim">… and ${rows.length - MAX_ROWS} more in the JSON.</p>`
+      : '';
+  const head = heads.map((each) => `<th>${each}</th>`).join('');
+  return `<table><thead><tr>${head}</tr></thead><tbody>${rows.slice(0, MAX_ROWS).join('\n')}</tbody></table>${more}`;
+}
+
+function urgency(at: string, now: number): string {
+  const left = Date.parse(at) - now;
+  if (!(left > 0)) return 'bad';
+  return left < 3 * DAY_MS ? 'soon' : '';
+}
+
+/** Nothing from outside reaches the page but through this. */
+function escapeHtml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}

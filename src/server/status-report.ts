@@ -1,0 +1,70 @@
+import type { PastRefusal } from './refusal-history.ts';
+
+/** One role of a repository's trust metadata. */
+export interface RoleStatus {
+  /** `root`, `timestamp`, `snapshot`, `targets`, `targets/releases`, … */
+  readonly role: string;
+  readonly version: number;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
+/** A repository that has been asked for since the start, or that trust state knows. */
+export interface RepositoryStatus {
+  /** Its full name, `docker.io/library/alpine`. */
+  readonly repository: string;
+  /** The policy rule that applies (its `match`). */
+  readonly rule?: string;
+  /** The trust source's name; absent for repositories without verification. */
+  readonly trust?: string;
+  /** How its root came to be trusted. */
+  readonly admission?: 'anchor' | 'first-use';
+  readonly roles: readonly RoleStatus[];
+  /** When the trust server last confirmed the timestamp, RFC 3339. */
+  readonly checkedAt?: string;
+  /** Until when answers go on while the trust server cannot be asked, RFC 3339; set while that is so. */
+  readonly graceEndsAt?: string;
+  /** Why the last check failed, in words; absent when it did not. */
+  readonly lastError?: string;
+  readonly lastRefusals: readonly PastRefusal[];
+}
+
+/** What `GET /api/v1/status` answers. */
+export interface StatusReport {
+  readonly version: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly isReady: boolean;
+  readonly repositories: readonly RepositoryStatus[];
+}
+
+/** Something that will stop working, and why. */
+export interface ComingFailure {
+  readonly repository: string;
+  /** RFC 3339. */
+  readonly at: string;
+  /** In words: what happens then. */
+  readonly why: string;
+}
+
+/** What will stop working, nearest first: signed expiries and ends of grace, also those already past. */
+export function comingFailures(report: StatusReport): readonly ComingFailure[] {
+  return report.repositories
+    .flatMap(({ repository, roles, graceEndsAt }) => [
+      ...roles.map(({ role, expiresAt }) => ({
+        repository,
+        at: expiresAt,
+        why: `the ${role} metadata expires unless it is signed again`,
+      })),
+      ...(graceEndsAt === undefined
+        ? []
+        : [
+            {
+              repository,
+              at: graceEndsAt,
+              why: 'the trust server cannot be asked, and the grace for that ends',
+            },
+          ]),
+    ])
+    .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { TrustError } from './errors.ts';
+import type { Key, WeakAlgorithms } from './keys.ts';
+import { type Signature, verifySignature } from './signature.ts';
+
+/** The right to speak for a role: the keys, and how many distinct ones must have signed. */
+export interface Authority {
+  readonly role: string;
+  /** The keys of the role by key ID. */
+  readonly keys: ReadonlyMap<string, Key>;
+  readonly threshold: number;
+}
+
+/** What was signed, and by whom it claims to be. */
+export interface SignedBytes {
+  readonly signedBytes: Uint8Array;
+  readonly signatures: readonly Signature[];
+}
+
+/** A name for an authority that is equal for equal role, keys and threshold. */
+export function authorityFingerprint(authority: Authority): string {
+  const ids = [...authority.keys.keys()].sort();
+  const text = `${authority.role}\n${authority.threshold}\n${ids.join('\n')}`;
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * The IDs of the authority's keys that really signed, at most one per public key: a key in two certificates is one key.
+ *
+ * @source TUF 1.0.34 §4.2.1 (threshold of distinct keys); notary: tuf/signed/verify.go
+ */
+export function signersOf(
+  file: SignedBytes,
+  authority: Authority,
+  weak: WeakAlgorithms,
+): { readonly keyIds: ReadonlySet<string>; readonly anyFailed: boolean } {
+  const byPublicKey = new Map<string, string>();
+  let anyFailed = false;
+  for (const signature of file.signatures) {
+    const key = authority.keys.get(signature.keyId);
+    if (key === undefined || byPublicKey.has(key.canonicalId)) continue;
+    if (verifySignature(key, signature, file.signedBytes, weak)) {
+      byPublicKey.set(key.canonicalId, key.id);
+    } else {
+      anyFailed = true;
+    }
+  }
+  return { keyIds: new Set(byPublicKey.values()), anyFailed };
+}
+
+/**
+ * Requires that enough distinct keys of the authority signed the file.
+ *
+ * @returns the IDs of the keys that did
+ * @throws {TrustError} `bad_signature` when a listed key's signature failed and the rest do not suffice,
+ * `threshold_not_met` when there simply are too few
+ * @source TUF 1.0.34 §5.4.2 and the like; notary: tuf/signed/verify.go
+ */
+export function requireThreshold(
+  file: SignedBytes,
+  authority: Authority,
+  weak: WeakAlgorithms,
+): ReadonlySet<string> {
+  const { keyIds, anyFailed } = signersOf(file, authority, weak);
+  if (keyIds.size >= authority.threshold) return keyIds;
+  const detail = {
+    role: authority.role,
+    threshold: authority.threshold,
+    validSignatures: keyIds.size,
+  };
+  throw anyFailed
+    ? new TrustError('bad_signature', `a signature on ${authority.role} does not verify`, {
+        detail,
+      })
+    : new TrustError('threshold_not_met', `too few signatures on ${authority.role}`, { detail });
+}

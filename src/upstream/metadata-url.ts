@@ -1,0 +1,38 @@
+import { OciError } from '../oci/errors.ts';
+import { TrustError } from '../trust/errors.ts';
+
+const MAX_GUN_LENGTH = 512;
+const MAX_FILE_LENGTH = 400;
+const GUN_PART = /^(?!\.{1,2}$)[A-Za-z0-9._:[\]-]+$/;
+const FILE =
+  /^(?:[1-9][0-9]{0,9}\.)?(root|timestamp|snapshot|targets(?:\/[-a-z0-9_]+)*)(?:\.[0-9a-f]{64})?\.json$/;
+
+/** Where a metadata file is, and whose it is. */
+export interface MetadataLocation {
+  readonly url: URL;
+  /** The metadata role the file belongs to. */
+  readonly role: string;
+}
+
+/**
+ * Finds a metadata file on a Notary server. Only names of metadata files are let through: a GET of a `.key` endpoint
+ * would make the server create a key.
+ *
+ * @param base - the server's URL without trailing slash in its path
+ * @param gun - goes into the path as it is, slashes and port colon included
+ * @throws {OciError} `NAME_INVALID` for a GUN with an empty or dot part or a character that has a meaning in URLs
+ * @throws {TrustError} `malformed` for a file name that no metadata may lead to
+ * @source notary: server/server.go
+ */
+export function metadataLocation(base: URL, gun: string, file: string): MetadataLocation {
+  // The length is checked first: it bounds the work below for hostile names.
+  if (gun.length > MAX_GUN_LENGTH || !gun.split('/').every((part) => GUN_PART.test(part))) {
+    throw new OciError('NAME_INVALID', 'not a name of a trusted collection');
+  }
+  const role = file.length > MAX_FILE_LENGTH ? undefined : FILE.exec(file)?.[1];
+  if (role === undefined) {
+    throw new TrustError('malformed', 'metadata leads to a file whose name is not allowed');
+  }
+  const prefix = base.href.replace(/\/$/, '');
+  return { url: new URL(`${prefix}/v2/${gun}/_trust/tuf/${file}`), role };
+}

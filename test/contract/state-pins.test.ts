@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { IMPLEMENTATIONS, NOW } from './state-implementations.ts';
+import { ALPINE, blobOf, digestOf, manifestOf, pinOf, repository } from './state-samples.ts';
+
+for (const [name, open] of IMPLEMENTATIONS) {
+  describe(`${name}: pins`, () => {
+    it('keeps the first and the last verification of each pin', async (t) => {
+      const state = open(t);
+      const digest = digestOf('m');
+      await state.recordPin({ ...pinOf('3.20', digest, NOW), verifiedAt: NOW });
+      await state.recordPin({
+        ...pinOf('3.20', digest, NOW),
+        verifiedAt: NOW + 10,
+        role: 'targets',
+      });
+      await state.recordPin({ ...pinOf('3.20', digest, NOW), verifiedAt: NOW - 10, length: 1 });
+      await state.recordPin({ ...pinOf('latest', digest, NOW), verifiedAt: NOW + 5 });
+      assert.deepEqual(await state.pins(ALPINE), [
+        {
+          ...pinOf('3.20', digest, NOW),
+          role: 'targets',
+          firstVerifiedAt: NOW - 10,
+          verifiedAt: NOW + 10,
+        },
+        { ...pinOf('latest', digest, NOW), firstVerifiedAt: NOW + 5, verifiedAt: NOW + 5 },
+      ]);
+    });
+
+    it('remembers every meaning a tag ever had, in its own repository only', async (t) => {
+      const state = open(t);
+      await state.recordPin(pinOf('latest', digestOf('old'), NOW));
+      await state.recordPin(pinOf('latest', digestOf('new'), NOW));
+      for (const content of ['old', 'new']) {
+        assert.equal(await state.wasPinned(ALPINE, digestOf(content)), true);
+      }
+      assert.equal(await state.wasPinned(ALPINE, digestOf('other')), false);
+      for (const stranger of [
+        repository('docker.io', 'library/busybox'),
+        repository('quay.io', 'library/alpine'),
+      ]) {
+        assert.equal(await state.wasPinned(stranger, digestOf('old')), false);
+        assert.deepEqual(await state.pins(stranger), []);
+      }
+    });
+
+    it('refuses lengths and times it could not keep exactly', async (t) => {
+      const state = open(t);
+      const pin = pinOf('latest', digestOf('m'), NOW);
+      await assert.rejects(state.recordPin({ ...pin, length: 0.5 }), RangeError);
+      await assert.rejects(state.recordPin({ ...pin, verifiedAt: -1 }), RangeError);
+      assert.deepEqual(await state.pins(ALPINE), []);
+    });
+  });
+
+  describe(`${name}: vouched content`, () => {
+    it('vouches for a manifest and its parts, in their repository only', async (t) => {
+      const state = open(t);
+      const parts = [{ ...manifestOf('amd64'), size: 11 }, blobOf('config'), blobOf('layer')];
+      await state.recordClosure(ALPINE, manifestOf('index'), parts);
+      await state.recordClosure(ALPINE, manifestOf('index'), parts);
+      for (const descriptor of [manifestOf('index'), ...parts]) {
+        assert.deepEqual(await state.vouched(ALPINE, descriptor.digest), { descriptor });
+      }
+      assert.equal(await state.vouched(ALPINE, digestOf('stranger')), undefined);
+      const other = repository('docker.io', 'library/busybox');
+      assert.equal(await state.vouched(other, digestOf('layer')), undefined);
+    });
+
+    it('does not vouch for a pin whose manifest was never seen', async (t) => {
+      const state = open(t);
+      await state.recordPin(pinOf('3.20', digestOf('m'), NOW));
+      assert.equal(await state.vouched(ALPINE, digestOf('m')), undefined);
+    });
+
+    for (const [row, steps, expected] of disagreements()) {
+      it(`settles disagreement: ${row}`, async (t) => {
+        const state = open(t);
+        for (const [manifest, parts] of steps) await state.recordClosure(ALPINE, manifest, parts);
+        const vouched = await state.vouched(ALPINE, expected.digest);
+        assert.deepEqual(vouched?.descriptor, expected);
+      });
+    }
+
+    it('stores all of a closure or nothing', async (t) => {
+      const state = open(t);
+      const parts = [blobOf('fine'), { ...blobOf('bad'), size: 1.5 }];
+      await assert.rejects(state.recordClosure(ALPINE, manifestOf('m'), parts), RangeError);
+      assert.equal(await state.vouched(ALPINE, digestOf('m')), undefined);
+      assert.equal(await state.vouched(ALPINE, digestOf('fine')), undefined);
+    });
+  });
+}
+
+type Closure = readonly [Descriptor, readonly Descriptor[]];
+
+function disagreements(): readonly (readonly [string, readonly Closure[], Descriptor])[] {
+  const wrong = { ...manifestOf('child'), size: 999 };
+  const asBlob: Descriptor = { ...manifestOf('child'), kind: 'blob' };
+  const right = manifestOf('child');
+  return [
+    [
+      'own bytes over an earlier claim',
+      [
+        [manifestOf('i'), [wrong]],
+        [right, []],
+      ],
+      right,
+    ],
+    [
+      'own bytes over a later claim',
+      [
+        [right, []],
+        [manifestOf('i'), [wrong]],
+      ],
+      right,
+    ],
+    [
+      'the later of two claims',
+      [
+        [manifestOf('i'), [wrong]],
+        [manifestOf('j'), [right]],
+      ],
+      right,
+    ],
+    [
+      'manifest over blob',
+      [
+        [manifestOf('i'), [right]],
+        [manifestOf('j'), [asBlob]],
+      ],
+      right,
+    ],
+    ['within one closure', [[manifestOf('child'), [wrong, asBlob]]], right],
+  ];
+}

@@ -1,0 +1,97 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { binary } from './components.ts';
+import type { Place } from './place.ts';
+import { type Daemon, freePort } from './process.ts';
+import type { Scratch } from './scratch.ts';
+
+/** Where a registry listens and keeps its content; TLS when both files are given. */
+export interface RegistryOptions {
+  readonly name?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
+
+/** A real docker-registry with its own folder and port; deletes are allowed. */
+export class Registry {
+  readonly place: Place;
+  readonly host: string;
+  readonly folder: string;
+  readonly #config: string;
+  readonly #tls: boolean;
+  #daemon: Daemon | undefined;
+
+  private constructor(place: Place, folder: string, where: { host: string; tls: boolean }) {
+    this.place = place;
+    this.folder = folder;
+    this.host = where.host;
+    this.#tls = where.tls;
+    this.#config = join(folder, 'config.yml');
+  }
+
+  /** Starts one and waits until it answers. */
+  static async start(
+    scratch: Scratch,
+    place: Place,
+    options: RegistryOptions = {},
+  ): Promise<Registry> {
+    const folder = scratch.folder(options.name ?? 'registry');
+    const port = options.port ?? (await freePort());
+    const address = `${options.host ?? '127.0.0.1'}:${port}`;
+    const tls = options.tls;
+    const lines = [
+      'version: 0.1',
+      'log: {level: warn}',
+      `storage: {filesystem: {rootdirectory: "${join(folder, 'data')}"}, delete: {enabled: true}}`,
+      'http:',
+      `  addr: "${address}"`,
+      ...(tls === undefined
+        ? []
+        : [`  tls: {certificate: "${tls.certificate}", key: "${tls.key}"}`]),
+    ];
+    const registry = new Registry(place, folder, { host: address, tls: tls !== undefined });
+    await writeFile(registry.#config, `${lines.join('\n')}\n`);
+    scratch.defer(`registry ${address}`, async () => await registry.stop());
+    await registry.resume();
+    return registry;
+  }
+
+  /** `http://host:port`, for people and programs outside containers. */
+  get url(): string {
+    return `${this.#tls ? 'https' : 'http'}://${this.host}`;
+  }
+
+  /** Starts again after {@link stop}, with the same content. */
+  async resume(): Promise<void> {
+    const daemon = this.place.start(
+      [binary('registry'), 'serve', this.#config],
+      join(this.folder, 'log'),
+    );
+    this.#daemon = daemon;
+    await daemon.ready(async () => await this.place.answers(`${this.url}/v2/`, '-k'));
+  }
+
+  /** Ends it; the content stays. */
+  async stop(): Promise<void> {
+    await this.#daemon?.stop();
+  }
+
+  /** The access log's lines that mention `text`; a request is logged when it is over. */
+  async requestsFor(text: string): Promise<readonly string[]> {
+    const log = (await this.#daemon?.log()) ?? '';
+    return log.split('\n').filter((line) => line.includes('HTTP/1.1"') && line.includes(text));
+  }
+
+  /** Removes a repository with all its tags from the disk. */
+  async forget(repository: string): Promise<void> {
+    const folder = join(this.folder, 'data/docker/registry/v2/repositories', repository);
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  /** Where the bytes of a blob or manifest lie on the disk. */
+  blobFile(digest: string): string {
+    const hex = digest.slice(digest.indexOf(':') + 1);
+    return join(this.folder, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+  }
+}

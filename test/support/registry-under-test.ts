@@ -1,0 +1,171 @@
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { connect } from 'node:net';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { Log } from '../../src/observe/log.ts';
+import { Metrics } from '../../src/observe/metrics.ts';
+import { parseRegistryHost } from '../../src/oci/names.ts';
+import { DecoyIssuer } from '../../src/refusal/decoy.ts';
+import { BypassWatch } from '../../src/server/bypass-watch.ts';
+import type { HttpLimits } from '../../src/server/http-host.ts';
+import { RefusalHistory } from '../../src/server/refusal-history.ts';
+import { RegistryListener } from '../../src/server/registry-listener.ts';
+import { Relay, type RelayOptions } from '../../src/server/relay.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakePullService } from './fake-pull-service.ts';
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** How a request is made; the path is sent as it stands. */
+export interface Ask {
+  readonly method?: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string;
+  readonly localAddress?: string;
+}
+
+/** Makes one request on a connection of its own and reads the answer to its end. */
+export function ask(port: number, path: string, options: Ask = {}): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const outgoing = request(
+    {
+      host: '127.0.0.1',
+      port,
+      path,
+      method: options.method ?? 'GET',
+      headers: options.headers ?? {},
+      agent: false,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    },
+    (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('error', reject);
+      incoming.on('end', () => {
+        const { statusCode: status = 0, headers } = incoming;
+        resolve({ status, headers, body: Buffer.concat(chunks) });
+      });
+    },
+  );
+  outgoing.on('error', reject);
+  outgoing.end(options.body);
+  return promise;
+}
+
+/** Writes bytes to a fresh connection and gives back all that comes until the server closes it. */
+export function askRaw(port: number, bytes: string): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  socket.on('close', () => resolve(received));
+  return promise;
+}
+
+/** Waits, turn by turn of the event loop, for something that the server does after its answer is out. */
+export async function until(isDone: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1000 && !isDone(); turn += 1) await new Promise(setImmediate);
+}
+
+/** The first error of an OCI error document. */
+export function ociError(answer: Answer): {
+  readonly code: string;
+  readonly message: string;
+  readonly detail: Record<string, string>;
+} {
+  return JSON.parse(answer.body.toString()).errors[0];
+}
+
+/** A registry listener on a real socket, before a fake pull service. */
+export class RegistryUnderTest implements AsyncDisposable {
+  readonly pulls = new FakePullService();
+  readonly clock = new FakeClock();
+  readonly lines: string[] = [];
+  readonly refusals = new RefusalHistory();
+  readonly metrics = new Metrics({ version: '0.0.0-test', processMetrics: false });
+  readonly relay: Relay;
+  readonly listener: RegistryListener;
+  port = 0;
+
+  constructor(
+    options: {
+      readonly refusal?: 'deny' | 'hard-stop';
+      readonly relay?: Partial<RelayOptions>;
+      readonly limits?: Partial<HttpLimits>;
+      readonly clock?: Clock;
+      readonly defaultRegistry?: string;
+    } = {},
+  ) {
+    const clock = options.clock ?? this.clock;
+    this.relay = new Relay({
+      // Its time limits are about real connections.
+      clock: systemClock,
+      originOf: () => undefined,
+      authorization: async () => undefined,
+      ...options.relay,
+    });
+    this.listener = new RegistryListener({
+      profile: {
+        name: 'test',
+        refusal: options.refusal ?? 'deny',
+        naming: { defaultRegistry: parseRegistryHost(options.defaultRegistry ?? 'docker.io') },
+      },
+      host: '127.0.0.1',
+      port: 0,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      context: {
+        pulls: this.pulls,
+        upstreams: new Set(['docker.io', 'registry.example.com']),
+        decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
+        relay: this.relay,
+        bypassWatch: new BypassWatch({ clock }),
+        refusals: this.refusals,
+        clock,
+        metrics: this.metrics,
+        log: new Log({ write: (line) => this.lines.push(line) }),
+        docsUrl: 'https://pinnace.example/errors',
+      },
+    });
+  }
+
+  async start(): Promise<this> {
+    const address = await this.listener.start();
+    this.port = address.port;
+    return this;
+  }
+
+  get(path: string, options: Ask = {}): Promise<Answer> {
+    return ask(this.port, path, options);
+  }
+
+  head(path: string, options: Ask = {}): Promise<Answer> {
+    return ask(this.port, path, { ...options, method: 'HEAD' });
+  }
+
+  /** The log lines of one event. */
+  logged(event: string): readonly Record<string, unknown>[] {
+    return this.lines
+      .map((line): Record<string, unknown> => JSON.parse(line))
+      .filter((line) => line['event'] === event);
+  }
+
+  /** The value of one series, as it stands in the text format: `name{label="value"}`. */
+  async metric(series: string): Promise<number | undefined> {
+    const text = await this.metrics.render();
+    const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+    return line === undefined ? undefined : Number(line.slice(series.length + 1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.listener.stop({ drainMs: 0 });
+    this.relay.close();
+    this.metrics.stop();
+  }
+}

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { TrustServerError } from '../../../src/metadata/errors.ts';
+import { OciError } from '../../../src/oci/errors.ts';
+import { TrustError } from '../../../src/trust/errors.ts';
+import { type NotaryOptions, NotarySource } from '../../../src/upstream/notary-source.ts';
+import { rejectsWithCode } from '../../support/reject-with-code.ts';
+import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
+import { HurryingClock } from './hurrying-clock.ts';
+import { challenge, failing, type Handler, json, routes, serve } from './loopback.ts';
+
+const GUN = '127.0.0.1:5000/team/App';
+const FILE = 'timestamp.json';
+const PATH = `/v2/${GUN}/_trust/tuf/${FILE}`;
+const CONTENT = Buffer.from('{"signed":{}}');
+const LIMIT = { maxBytes: 1000 };
+const CREDENTIALS = { username: 'ci', password: async (): Promise<string> => 'secret' };
+const BASIC = `Basic ${Buffer.from('ci:secret').toString('base64')}`;
+
+const sendContent: Handler = (_request, response) => void response.end(CONTENT);
+
+function sourceOf(
+  context: TestContext,
+  url: string,
+  options: Partial<NotaryOptions> = {},
+): NotarySource {
+  const retry = { tries: 2, baseDelayMs: 1 };
+  const source = new NotarySource({ url, version: '1.2.3', retry, ...options });
+  context.after(() => source.close());
+  return source;
+}
+
+/** A server that lets only `Bearer good` through, challenging with a scope that nobody should ask for. */
+function authorised(realm: () => string, next: Handler): Handler {
+  return (request, response) => {
+    if (request.headers.authorization === 'Bearer good') next(request, response);
+    else challenge(response, realm(), ',scope="registry:catalog:*"');
+  };
+}
+
+describe('NotarySource: files', () => {
+  it('gives back the exact bytes of a file, and undefined when there is none', async (t) => {
+    const server = await serve(t, routes({ [PATH]: sendContent }));
+    const source = sourceOf(t, `${server.url}/`);
+    const bytes = await source.fetch(GUN, FILE, LIMIT);
+    assert.deepEqual(Buffer.from(bytes ?? []), CONTENT);
+    assert.equal(await source.fetch(GUN, 'root.json', LIMIT), undefined);
+    const [request] = server.requests;
+    assert.equal(request?.url, PATH);
+    assert.equal(request?.headers['user-agent'], 'pinnace/1.2.3');
+    assert.equal(request?.headers['accept-encoding'], 'identity');
+    assert.equal(request?.headers['cache-control'], undefined);
+  });
+
+  it('goes round caches when asked to, and keeps a path prefix', async (t) => {
+    const server = await serve(t, routes({ [`/sub${PATH}`]: sendContent }));
+    const source = sourceOf(t, `${server.url}/sub`);
+    assert.ok(await source.fetch(GUN, FILE, { ...LIMIT, bypassCaches: true }));
+    assert.equal(server.requests[0]?.headers['cache-control'], 'no-cache');
+  });
+
+  const hex = 'a'.repeat(64);
+  const files = [
+    'root.json',
+    '2.root.json',
+    `snapshot.${hex}.json`,
+    'targets/releases.json',
+    `targets/a-b/c_d.${hex}.json`,
+  ];
+  for (const file of files) {
+    it(`asks for ${file} by that name`, async (t) => {
+      const server = await serve(t, sendContent);
+      await sourceOf(t, server.url).fetch(GUN, file, LIMIT);
+      assert.equal(server.requests[0]?.url, `/v2/${GUN}/_trust/tuf/${file}`);
+    });
+  }
+
+  const badFiles = [
+    'timestamp.key',
+    'snapshot.key',
+    '',
+    'x.json',
+    '../root.json',
+    'targets/../x.json',
+    'targets//a.json',
+    'targets/.json',
+    'root.json?x',
+    'root.json#',
+    'targets/%2e.json',
+    'targets/A.json',
+    '0.root.json',
+    `snapshot.${hex.toUpperCase()}.json`,
+    'root.json\n',
+    `targets/${'a'.repeat(500)}.json`,
+  ];
+  for (const file of badFiles) {
+    it(`does not ask for ${JSON.stringify(file.slice(0, 40))}`, async (t) => {
+      const server = await serve(t, sendContent);
+      const call = sourceOf(t, server.url).fetch(GUN, file, LIMIT);
+      await rejectsWithCode(call, TrustError, 'malformed');
+      assert.equal(server.requests.length, 0);
+    });
+  }
+
+  const badGuns = [
+    '',
+    '/a',
+    'a/',
+    'a//b',
+    'a/./b',
+    'a/../b',
+    '..',
+    'a?b',
+    'a#b',
+    'a%2fb',
+    'a b',
+    'a\\b',
+    'a*b',
+    'a\u0000',
+    'ä',
+    'a'.repeat(513),
+  ];
+  for (const gun of badGuns) {
+    it(`does not ask about ${JSON.stringify(gun.slice(0, 40))}`, async (t) => {
+      const server = await serve(t, sendContent);
+      const call = sourceOf(t, server.url).fetch(gun, FILE, LIMIT);
+      await rejectsWithCode(call, OciError, 'NAME_INVALID');
+      assert.equal(server.requests.length, 0);
+    });
+  }
+});
+
+describe('NotarySource: failures', () => {
+  const redirect: Handler = (_request, response) => {
+    response.writeHead(301, { location: '/other' }).end();
+  };
+  const failures: readonly (readonly [string, Handler, TrustServerError['code'], number])[] = [
+    ['redirects', redirect, 'trust_server_error', 1],
+    ['answers 400', status(400), 'trust_server_error', 1],
+    ['answers 429', status(429), 'trust_server_error', 1],
+    ['answers 500', status(500), 'trust_server_error', 1],
+    ['answers 502', status(502), 'trust_server_error', 2],
+    ['answers 503', status(503), 'trust_server_error', 2],
+    ['answers 206', status(206), 'trust_server_error', 1],
+    ['answers 403', status(403), 'trust_server_unauthorized', 1],
+    ['answers 401 without a challenge', status(401), 'trust_server_unauthorized', 1],
+    [
+      'compresses',
+      (_q, r) => void r.setHeader('content-encoding', 'gzip').end(gzipSync(CONTENT)),
+      'trust_server_error',
+      1,
+    ],
+    ['hangs up', (q) => void q.socket.destroy(), 'trust_server_unreachable', 2],
+  ];
+  for (const [name, handler, code, tries] of failures) {
+    it(`reports ${code} when the server ${name}`, async (t) => {
+      const server = await serve(t, handler);
+      const call = sourceOf(t, server.url).fetch(GUN, FILE, LIMIT);
+      await rejectsWithCode(call, TrustServerError, code);
+      assert.equal(server.requests.length, tries);
+    });
+  }
+
+  it('bears with one failure that passes', async (t) => {
+    const server = await serve(t, failing([503], sendContent));
+    assert.ok(await sourceOf(t, server.url).fetch(GUN, FILE, LIMIT));
+  });
+
+  it('reports a server that is not there, or is not who it should be, as unreachable', async (t) => {
+    const ca = makeTestCa();
+    const { certPem, keyPem } = issueServerCertificate(ca, ['127.0.0.1']);
+    const server = await serve(t, sendContent, { cert: certPem, key: keyPem });
+    for (const url of ['http://127.0.0.1:9', server.url]) {
+      const call = sourceOf(t, url).fetch(GUN, FILE, LIMIT);
+      await rejectsWithCode(call, TrustServerError, 'trust_server_unreachable');
+    }
+    assert.ok(await sourceOf(t, server.url, { ca: ca.certPem }).fetch(GUN, FILE, LIMIT));
+  });
+
+  const lengths: readonly (readonly [string, Handler])[] = [
+    ['announced', (_q, r) => void r.setHeader('content-length', 5000).write('x')],
+    [
+      'not announced',
+      (_q, r) => {
+        r.flushHeaders();
+        r.end('x'.repeat(1001));
+      },
+    ],
+  ];
+  for (const [name, handler] of lengths) {
+    it(`stops at the limit when the length is ${name}`, async (t) => {
+      const server = await serve(t, handler);
+      const call = sourceOf(t, server.url).fetch(GUN, 'targets/releases.json', LIMIT);
+      const error = await rejectsWithCode(call, TrustError, 'length_exceeded');
+      assert.equal(error.detail['role'], 'targets/releases');
+    });
+  }
+
+  it('accepts exactly the limit', async (t) => {
+    const server = await serve(t, (_request, response) => void response.end('x'.repeat(1000)));
+    assert.equal((await sourceOf(t, server.url).fetch(GUN, FILE, LIMIT))?.length, 1000);
+  });
+
+  it('ends within its time limit, or when the signal fires', async (t) => {
+    const server = await serve(t, (_request, response) => {
+      const timer = setInterval(() => response.write('x'), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const hasty = sourceOf(t, server.url, { timeouts: { totalMs: 150 } });
+    await rejectsWithCode(
+      hasty.fetch(GUN, FILE, LIMIT),
+      TrustServerError,
+      'trust_server_unreachable',
+    );
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), 50);
+    const call = sourceOf(t, server.url).fetch(GUN, FILE, { ...LIMIT, signal: controller.signal });
+    await assert.rejects(call, (error) => error === reason);
+  });
+});
+
+describe('NotarySource: login', () => {
+  it('asks for a token with its own scope, and keeps it for the collection', async (t) => {
+    const clock = new HurryingClock();
+    const files = authorised(() => `${server.url}/token`, routes({ [PATH]: sendContent }));
+    const server = await serve(t, (request, response) => {
+      if (request.url?.startsWith('/token')) json(response, { token: 'good' });
+      else files(request, response);
+    });
+    const source = sourceOf(t, server.url, { clock, credentials: CREDENTIALS });
+    assert.ok(await source.fetch(GUN, FILE, LIMIT));
+    assert.equal(await source.fetch(GUN, 'root.json', LIMIT), undefined);
+    const asked = new URL(server.requests[1]?.url ?? '', server.url).searchParams;
+    assert.equal(asked.get('scope'), `repository:${GUN}:pull`);
+    assert.equal(asked.get('service'), 'test-service');
+    assert.equal(server.requests[1]?.headers['authorization'], BASIC);
+    assert.equal(server.requests.length, 4);
+    clock.advance(55_000);
+    assert.ok(await source.fetch(GUN, FILE, LIMIT));
+    assert.ok(server.requests[4]?.url.startsWith('/token'));
+  });
+
+  it('is unauthorised when the token is not enough', async (t) => {
+    const server = await serve(t, (request, response) => {
+      if (request.url?.startsWith('/token')) json(response, { token: 'bad' });
+      else challenge(response, `${server.url}/token`, ',error="insufficient_scope"');
+    });
+    const call = sourceOf(t, server.url).fetch(GUN, FILE, LIMIT);
+    await rejectsWithCode(call, TrustServerError, 'trust_server_unauthorized');
+    assert.equal(server.requests.length, 3);
+  });
+
+  const tokenFailures: readonly (readonly [string, Handler, TrustServerError['code']])[] = [
+    ['refuses', status(401), 'trust_server_unauthorized'],
+    ['is not there', status(404), 'trust_server_error'],
+    ['fails', status(503), 'trust_server_error'],
+    ['sends too much', (_q, r) => void r.end(' '.repeat(300_000)), 'trust_server_error'],
+    ['hangs up', (q) => void q.socket.destroy(), 'trust_server_unreachable'],
+  ];
+  for (const [name, handler, code] of tokenFailures) {
+    it(`reports ${code} when the token service ${name}`, async (t) => {
+      const service = await serve(t, handler);
+      const server = await serve(
+        t,
+        authorised(() => service.url, sendContent),
+      );
+      const call = sourceOf(t, server.url).fetch(GUN, FILE, LIMIT);
+      await rejectsWithCode(call, TrustServerError, code);
+    });
+  }
+
+  for (const isListed of [false, true]) {
+    it(`shows credentials to ${isListed ? 'a listed' : 'no other'} token service`, async (t) => {
+      const service = await serve(t, (_request, response) => json(response, { token: 'good' }));
+      const server = await serve(
+        t,
+        authorised(() => service.url, sendContent),
+      );
+      const realmHosts = isListed ? [service.host] : [];
+      const source = sourceOf(t, server.url, { credentials: CREDENTIALS, realmHosts });
+      assert.ok(await source.fetch(GUN, FILE, LIMIT));
+      assert.equal(service.requests[0]?.headers['authorization'], isListed ? BASIC : undefined);
+    });
+  }
+
+  it('exchanges an identity token by form, and shows it to no other token service', async (t) => {
+    const service = await serve(t, (_request, response) =>
+      json(response, { access_token: 'good' }),
+    );
+    const server = await serve(
+      t,
+      authorised(() => `${service.url}/oauth`, sendContent),
+    );
+    const credentials = { refreshToken: async (): Promise<string> => 'identity' };
+    const realmHosts = [service.host];
+    await sourceOf(t, server.url, { credentials, realmHosts }).fetch(GUN, FILE, LIMIT);
+    await sourceOf(t, server.url, { credentials }).fetch(GUN, FILE, LIMIT);
+    const [trusted, untrusted] = service.requests;
+    assert.equal(trusted?.method, 'POST');
+    assert.equal(trusted?.headers['content-type'], 'application/x-www-form-urlencoded');
+    assert.deepEqual(Object.fromEntries(new URLSearchParams(trusted?.body)), {
+      client_id: 'pinnace',
+      grant_type: 'refresh_token',
+      refresh_token: 'identity',
+      scope: `repository:${GUN}:pull`,
+      service: 'test-service',
+    });
+    assert.equal(untrusted?.method, 'GET');
+    assert.ok(!untrusted?.url.includes('identity'));
+  });
+
+  it('answers a basic challenge', async (t) => {
+    const server = await serve(t, (request, response) => {
+      if (request.headers.authorization === BASIC) sendContent(request, response);
+      else response.writeHead(401, { 'www-authenticate': 'Basic realm="n"' }).end();
+    });
+    assert.ok(await sourceOf(t, server.url, { credentials: CREDENTIALS }).fetch(GUN, FILE, LIMIT));
+    const call = sourceOf(t, server.url).fetch(GUN, FILE, LIMIT);
+    await rejectsWithCode(call, TrustServerError, 'trust_server_unauthorized');
+  });
+});
+
+function status(code: number): Handler {
+  return (_request, response) => void response.writeHead(code).end();
+}
