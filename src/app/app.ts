@@ -39,6 +39,7 @@ export class App {
   readonly #startedAt: number;
   #listeners: readonly RegistryListener[] = [];
   #admin: AdminListener | undefined;
+  #relay: Relay | undefined;
   #isReady = false;
 
   /** @throws {StateError} `state_unreadable` */
@@ -86,6 +87,7 @@ export class App {
     this.#log.event('server.stopping');
     const drainMs = this.#config.limits.drainTimeoutMs;
     await Promise.all(this.#listeners.map((listener) => listener.stop({ drainMs })));
+    this.#relay?.close();
     await this.#core.stop();
     await this.#admin?.stop({ drainMs: 1_000 });
     this.#log.event('server.stopped');
@@ -98,26 +100,32 @@ export class App {
   }
 
   async #registryContext(): Promise<RegistryContext> {
-    const { pulls, registries, state } = this.#core;
+    const { pulls, state } = this.#core;
     const clock = this.#clock;
+    this.#relay = this.#createRelay();
     return {
       pulls,
       upstreams: new Set(this.#config.upstreams.keys()),
       decoys: new DecoyIssuer({ secret: await state.secret(DECOY_SECRET), clock }),
-      relay: new Relay({
-        clock,
-        originOf: (registry) => {
-          const { url, ca } = registries.originOf(registry);
-          return { url: new URL(url), ...(ca === undefined ? {} : { ca }) };
-        },
-        authorization: (repository) => registries.authorization(repository),
-      }),
+      relay: this.#relay,
       bypassWatch: new BypassWatch({ clock }),
       refusals: this.#refusals,
       clock,
       metrics: this.#metrics,
       log: this.#log,
     };
+  }
+
+  #createRelay(): Relay {
+    const { registries } = this.#core;
+    return new Relay({
+      clock: this.#clock,
+      originOf: (registry) => {
+        const { url, ca } = registries.originOf(registry);
+        return { url: new URL(url), ...(ca === undefined ? {} : { ca }) };
+      },
+      authorization: (repository) => registries.authorization(repository),
+    });
   }
 
   #createAdmin(sources: StatusSources): AdminListener {

@@ -104,6 +104,7 @@ export function createPullCore(
     async stop() {
       collections.stop();
       await blobs.stop();
+      await Promise.all([content.close(), manifests.close()]);
       await registries.close();
       await Promise.all([...sources.values()].map(({ source }) => source.close()));
       state.close();

@@ -32,7 +32,7 @@ export const LOG_EVENTS = {
 } as const satisfies Readonly<Record<string, LogLevel>>;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-export type LogEvent = keyof typeof LOG_EVENTS;
+type LogEvent = keyof typeof LOG_EVENTS;
 
 /** What may be said about an event; texts are scrubbed of anything that looks like a secret. */
 export type LogFields = Readonly<Record<string, Fact | undefined>>;

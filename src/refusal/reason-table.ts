@@ -83,7 +83,8 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
       const seen = newest === undefined ? '' : ` (it was ${newest} already)`;
       return `the clock of Pinnace has gone back${seen}, so expiry cannot be judged`;
     },
-    remedy: 'Tell the operator of Pinnace to set the clock right.',
+    remedy:
+      'Tell the operator of Pinnace to set the clock right, or, if the later time was the wrong one, to use pinnace trust reset-clock.',
     logLevel: 'error',
     retryAfterSeconds: 60,
   }),

@@ -5,6 +5,8 @@ import { PullError } from './errors.ts';
 export interface TimeRecord {
   newestTimeSeen(): Promise<number>;
   noteTime(now: number): Promise<void>;
+  /** How often an operator has lowered the newest time. */
+  timeResets(): Promise<number>;
 }
 
 /** How far the clock may step back without meaning; time services correct a clock by less. Milliseconds. */
@@ -21,6 +23,7 @@ export class ClockGuard {
   readonly #record: TimeRecord;
   #newest = 0;
   #notedAt = 0;
+  #resets = 0;
 
   constructor(clock: Clock, record: TimeRecord) {
     this.#clock = clock;
@@ -29,6 +32,7 @@ export class ClockGuard {
 
   /** Reads what is on record. @throws {StateError} `state_unreadable` */
   async start(): Promise<void> {
+    this.#resets = await this.#record.timeResets();
     this.#newest = await this.#record.newestTimeSeen();
     this.#note(this.#clock.now());
   }
@@ -41,15 +45,32 @@ export class ClockGuard {
     return true;
   }
 
-  /** @throws {PullError} `clock_went_back` */
-  require(): void {
+  /**
+   * Requires a clock that can be relied on. Looks at the record before it refuses: an operator may have lowered the newest
+   * time by another process.
+   *
+   * @throws {PullError} `clock_went_back`
+   * @throws {StateError} `state_unreadable`
+   */
+  async require(): Promise<void> {
     if (this.isTrue()) return;
+    if ((await this.#adoptReset()) && this.isTrue()) return;
     throw new PullError('clock_went_back', 'the clock shows an earlier time than it did before', {
       detail: {
         now: new Date(this.#clock.now()).toISOString(),
         newestSeen: new Date(this.#newest).toISOString(),
       },
     });
+  }
+
+  /** @returns whether there was a reset since the last look */
+  async #adoptReset(): Promise<boolean> {
+    const resets = await this.#record.timeResets();
+    if (resets === this.#resets) return false;
+    this.#newest = await this.#record.newestTimeSeen();
+    this.#notedAt = 0;
+    this.#resets = resets;
+    return true;
   }
 
   #note(now: number): void {

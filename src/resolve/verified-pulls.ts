@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/coded-error.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Collection, Pin } from '../metadata/collection.ts';
 import type { Collections } from '../metadata/collections.ts';
@@ -59,6 +60,15 @@ type Binding =
     };
 type Verified = Extract<Binding, { kind: 'verified' }>;
 
+/** A manifest whose bytes have its digest; nothing about it is remembered or given out yet. */
+interface ReadManifest {
+  readonly answer: ServedManifest;
+  readonly parts: readonly Descriptor[];
+}
+
+/** How often a tag is asked for anew when fetching its manifest outlasted the signed answer. */
+const MAX_TURNS = 3;
+
 /**
  * The use case: a tag becomes a digest through trust metadata alone, the manifest is fetched by that digest and checked, and
  * by digest only what a verified manifest vouches for is served.
@@ -66,7 +76,7 @@ type Verified = Extract<Binding, { kind: 'verified' }>;
 export class VerifiedPulls implements PullService {
   readonly #options: VerifiedPullsOptions;
   readonly #bindings = new WeakMap<Repository, Binding>();
-  readonly #reads = new SingleFlight<string, ServedManifest>();
+  readonly #reads = new SingleFlight<string, ReadManifest>();
 
   constructor(options: VerifiedPullsOptions) {
     this.#options = options;
@@ -88,15 +98,10 @@ export class VerifiedPulls implements PullService {
     tag: Tag,
     { signal }: PullOptions,
   ): Promise<ServedManifest | Refusal> {
-    return await this.#answer(repository, async (binding) => {
-      const { value: pin, staleSeconds } = await binding
-        .collection()
-        .pin(tag, binding.signers, signal);
-      const known = this.#options.answers.get(pin);
-      const answer =
-        known ?? (await this.#pinnedManifest(repository, { binding, tag, pin, signal }));
-      return staleSeconds === undefined ? answer : { ...answer, staleSeconds };
-    });
+    return await this.#answer(
+      repository,
+      async (binding) => await this.#tagged(repository, { binding, tag, signal }),
+    );
   }
 
   async manifestByDigest(
@@ -108,12 +113,12 @@ export class VerifiedPulls implements PullService {
       const { pins } = this.#options;
       const vouched = await pins.vouched(repository, digest);
       if (vouched?.descriptor.kind === 'manifest') {
-        const answer = await this.#manifest(repository, digest, { rule: binding.rule, signal });
-        requireSize(answer, vouched.descriptor.size);
-        return answer;
+        const { size } = vouched.descriptor;
+        const requireLength = (bytes: number): void => requireSize(bytes, size);
+        return await this.#manifest(repository, digest, { binding, signal, requireLength });
       }
       if (await pins.wasPinned(repository, digest)) {
-        return await this.#manifest(repository, digest, { rule: binding.rule, signal });
+        return await this.#manifest(repository, digest, { binding, signal });
       }
       return await this.#signedByDigest(repository, digest, { binding, signal });
     });
@@ -150,9 +155,11 @@ export class VerifiedPulls implements PullService {
       if (binding.kind !== 'verified') {
         throw new PullError('no_rule', 'no policy rule covers this repository');
       }
-      this.#options.clockGuard.require();
+      await this.#options.clockGuard.require();
       return await work(binding);
     } catch (error) {
+      // Anything else is a client that went away or a defect of ours: no verdict, and to be reported as what it is.
+      if (!(error instanceof CodedError)) throw error;
       return this.#options.refusalOf(error, rule);
     }
   }
@@ -183,23 +190,37 @@ export class VerifiedPulls implements PullService {
     { binding, signal }: { readonly binding: Verified; readonly signal: AbortSignal | undefined },
   ): Promise<ServedManifest> {
     if (!digest.startsWith('sha256:')) throw notVouched(digest);
-    const { signers } = binding;
-    const tag = await binding.collection().tagOf(digestHex(digest), signers, signal);
+    const tag = await binding.collection().tagOf(digestHex(digest), binding.signers, signal);
     if (tag === undefined) throw notVouched(digest);
-    const { value: pin } = await binding.collection().pin(tag, signers, signal);
-    if (pin.sha256 !== digestHex(digest)) throw notVouched(digest);
-    return await this.#pinnedManifest(repository, { binding, tag, pin, signal });
+    const answer = await this.#tagged(repository, { binding, tag, signal });
+    // The tag may have been signed anew while we looked.
+    if (answer.digest !== digest) throw notVouched(digest);
+    return answer;
   }
 
-  async #pinnedManifest(repository: Repository, pull: TagPull): Promise<ServedManifest> {
-    const { pin, binding, tag, signal } = pull;
-    const digest = parseDigest(`sha256:${pin.sha256}`);
-    const answer = await this.#manifest(repository, digest, { rule: binding.rule, signal });
-    if (answer.bytes.length !== pin.length) {
-      throw new TrustError('length_mismatch', 'the manifest does not have the signed length', {
-        detail: { role: pin.role, expectedBytes: pin.length, actualBytes: answer.bytes.length },
-      });
+  async #tagged(repository: Repository, pull: TagPull): Promise<ServedManifest> {
+    const { binding, tag, signal } = pull;
+    const { answers, clock } = this.#options;
+    for (let turn = 0; turn < MAX_TURNS; turn += 1) {
+      const { value: pin, staleSeconds } = await binding
+        .collection()
+        .pin(tag, binding.signers, signal);
+      const answer = answers.get(pin) ?? (await this.#pinnedManifest(repository, pull, pin));
+      // Without this a slow registry could carry an answer past the moment until which it was signed.
+      if (pin.freshUntil <= clock.now()) continue;
+      return staleSeconds === undefined ? answer : { ...answer, staleSeconds };
     }
+    throw new UpstreamError('upstream_unreachable', 'signed answers ran out while it was fetched');
+  }
+
+  async #pinnedManifest(
+    repository: Repository,
+    { binding, tag, signal }: TagPull,
+    pin: Pin,
+  ): Promise<ServedManifest> {
+    const digest = parseDigest(`sha256:${pin.sha256}`);
+    const requireLength = (bytes: number): void => requireSigned(bytes, pin);
+    const answer = await this.#manifest(repository, digest, { binding, signal, requireLength });
     const { length, role } = pin;
     const verifiedAt = this.#options.clock.now();
     await this.#options.pins.recordPin({ repository, tag, digest, length, role, verifiedAt });
@@ -211,20 +232,24 @@ export class VerifiedPulls implements PullService {
   async #manifest(
     repository: Repository,
     digest: Digest,
-    { rule, signal }: { readonly rule: Rule; readonly signal: AbortSignal | undefined },
+    { binding, signal, requireLength }: ManifestPull,
   ): Promise<ServedManifest> {
     const key = `${repositoryName(repository)}@${digest}`;
     const joinedBefore = this.#reads.joined;
-    const answer = await abortable(
-      this.#reads.run(key, async () => await this.#readManifest(repository, digest)),
-      signal,
-    );
+    const reading = this.#reads.run(key, async () => await this.#read(repository, digest));
     if (this.#reads.joined > joinedBefore) this.#options.onJoinedManifest?.();
-    return { ...answer, rule: rule.match };
+    const { answer, parts } = await abortable(reading, signal);
+    const { mediaType, bytes } = answer;
+    // Checked first: what is refused for its length now must not be vouched for when it is asked for again.
+    requireLength?.(bytes.length);
+    const manifest: Descriptor = { mediaType, digest, size: bytes.length, kind: 'manifest' };
+    await this.#options.pins.recordClosure(repository, manifest, parts);
+    return { ...answer, rule: binding.rule.match };
   }
 
-  async #readManifest(repository: Repository, digest: Digest): Promise<ServedManifest> {
-    const { manifests, upstream, pins, maxManifestBytes = MAX_MANIFEST_BYTES } = this.#options;
+  /** Shared by all who wait for the same manifest, so nobody's signal stops it; the upstream's time limits do. */
+  async #read(repository: Repository, digest: Digest): Promise<ReadManifest> {
+    const { manifests, upstream, maxManifestBytes = MAX_MANIFEST_BYTES } = this.#options;
     const stored = await manifests.read(digest);
     const fetched =
       stored ?? (await upstream.fetchManifest(repository, digest, { maxBytes: maxManifestBytes }));
@@ -234,18 +259,21 @@ export class VerifiedPulls implements PullService {
     }
     const { mediaType, parts } = parse(fetched.bytes, fetched.mediaType);
     if (stored === undefined) await manifests.write(digest, { bytes: fetched.bytes, mediaType });
-    const size = fetched.bytes.length;
-    const manifest: Descriptor = { mediaType, digest, size, kind: 'manifest' };
-    await pins.recordClosure(repository, manifest, parts);
-    return { verdict: 'pinned', digest, mediaType, bytes: fetched.bytes };
+    return { answer: { verdict: 'pinned', digest, mediaType, bytes: fetched.bytes }, parts };
   }
 }
 
 interface TagPull {
   readonly binding: Verified;
   readonly tag: string;
-  readonly pin: Pin;
   readonly signal: AbortSignal | undefined;
+}
+
+interface ManifestPull {
+  readonly binding: Verified;
+  readonly signal: AbortSignal | undefined;
+  /** Throws when a manifest of this many bytes is not the one that was signed. */
+  readonly requireLength?: (bytes: number) => void;
 }
 
 function parse(
@@ -260,12 +288,19 @@ function parse(
   }
 }
 
-function requireSize(answer: ServedManifest, size: number): void {
-  if (answer.bytes.length === size) return;
-  throw new UpstreamError(
-    'digest_mismatch',
-    'the manifest does not have the size its index states',
-  );
+/** @throws {UpstreamError} `digest_mismatch` */
+function requireSize(actualBytes: number, expectedBytes: number): void {
+  if (actualBytes === expectedBytes) return;
+  const message = 'the manifest does not have the size its index states';
+  throw new UpstreamError('digest_mismatch', message, { detail: { expectedBytes, actualBytes } });
+}
+
+/** @throws {TrustError} `length_mismatch` */
+function requireSigned(actualBytes: number, { length, role }: Pin): void {
+  if (actualBytes === length) return;
+  throw new TrustError('length_mismatch', 'the manifest does not have the signed length', {
+    detail: { role, expectedBytes: length, actualBytes },
+  });
 }
 
 function notVouched(digest: Digest): PullError {

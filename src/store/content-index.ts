@@ -44,6 +44,8 @@ export class ContentIndex {
   /** Least recently used first. */
   #entries = new Map<Digest, Entry>();
   readonly #inUse = new Map<Digest, number>();
+  /** What was found to be gone while the index is built: the walk may have seen it before. */
+  readonly #gone = new Set<Digest>();
   #totalBytes = 0;
   #isBuilt = false;
   #isClosed = false;
@@ -58,11 +60,7 @@ export class ContentIndex {
     return this.#totalBytes;
   }
 
-  /** How many entries there are. */
-  get count(): number {
-    return this.#entries.size;
-  }
-
+  /** Whether an entry is known; the file may be gone all the same. */
   has(digest: Digest): boolean {
     return this.#entries.has(digest);
   }
@@ -84,21 +82,24 @@ export class ContentIndex {
     found.sort(([, one], [, other]) => one.usedAtMs - other.usedAtMs);
     // What was used while we walked is newer than all that was found.
     const newer = this.#entries;
-    this.#entries = new Map(found.filter(([digest]) => !newer.has(digest)));
+    this.#entries = new Map(
+      found.filter(([digest]) => !newer.has(digest) && !this.#gone.has(digest)),
+    );
+    this.#gone.clear();
     for (const entry of this.#entries.values()) this.#totalBytes += entry.size;
     for (const [digest, entry] of newer) this.#entries.set(digest, entry);
     this.#isBuilt = true;
     this.#changed();
   }
 
-  /** Adds an entry, or replaces what is known of it; `isVerified` says whether this process has checked its digest. */
-  add(digest: Digest, stamp: FileStamp, isVerified: boolean): void {
+  /** Adds an entry whose digest this process has just checked, or replaces what is known of it. */
+  add(digest: Digest, stamp: FileStamp): void {
     this.#remove(digest);
     const size = Number(stamp.size);
     this.#entries.set(digest, {
       size,
-      usedAtMs: isVerified ? Number(stamp.mtimeNs / 1_000_000n) : 0,
-      verified: isVerified ? stamp : undefined,
+      usedAtMs: Number(stamp.mtimeNs / 1_000_000n),
+      verified: stamp,
       touchedNs: [],
     });
     this.#totalBytes += size;
@@ -141,6 +142,7 @@ export class ContentIndex {
 
   /** Forgets an entry whose file is gone or about to go. */
   forget(digest: Digest): void {
+    if (!this.#isBuilt) this.#gone.add(digest);
     if (this.#remove(digest)) this.#options.events.bytes(this.#totalBytes);
   }
 

@@ -110,7 +110,7 @@ export class DiskContentStore implements ContentStore {
       return new DiskContentWriter(await this.#openTemporary(temporaryPath), {
         ...{ temporaryPath, finalPath: this.#layout.pathOf(digest), digest, size },
         onFailed: () => this.#events.writeFailed(),
-        onCommitted: (stamp) => this.#index.add(digest, stamp, true),
+        onCommitted: (stamp) => this.#index.add(digest, stamp),
       });
     } catch {
       // No space, no permission, no descriptors: content streams without being stored.
@@ -147,7 +147,7 @@ export class DiskContentStore implements ContentStore {
     const path = this.#layout.pathOf(digest);
     const verdict = await verifyFile(path, digest, () => this.#isClosed);
     if (verdict.kind === 'verified') {
-      this.#index.add(digest, verdict.stamp, true);
+      this.#index.add(digest, verdict.stamp);
       return true;
     }
     this.#index.forget(digest);

@@ -5,9 +5,12 @@ import type { PinRecord, PinStore } from '../resolve/ports.ts';
 
 /** Something that happened to the trust state and that an auditor should find. */
 export interface StateEvent {
-  /** `created`: the state began empty; `first-use`: a root was trusted because it was the first; `reset`: by an operator. */
-  readonly kind: 'created' | 'first-use' | 'reset';
-  /** The collection concerned; undefined for `created`. */
+  /**
+   * `created`: the state began empty; `first-use`: a root was trusted because it was the first; `reset`: an operator had a
+   * collection forgotten; `clock-reset`: an operator lowered the newest time seen.
+   */
+  readonly kind: 'created' | 'first-use' | 'reset' | 'clock-reset';
+  /** The collection concerned; undefined for `created` and `clock-reset`. */
   readonly collection: CollectionKey | undefined;
   /** The operator's reason for a reset; else empty. */
   readonly reason: string;
@@ -27,6 +30,15 @@ export interface DurableState extends TrustStateStore, PinStore {
   secret(name: string): Promise<Uint8Array>;
   /** The latest events, newest first. */
   events(limit: number): Promise<readonly StateEvent[]>;
+  /**
+   * Lowers the newest time seen to now, on an operator's word, and remembers that and why it was done.
+   *
+   * @returns the time that was on record, milliseconds since the epoch; undefined when it is not later than now (nothing is
+   * changed or remembered then)
+   */
+  resetTime(reason: string): Promise<number | undefined>;
+  /** How often `resetTime` has lowered the newest time seen. */
+  timeResets(): Promise<number>;
   /** Every verified meaning of the tags of a repository, the most recently verified first. */
   pins(repository: Repository): Promise<readonly PinHistory[]>;
   /** Releases what the state holds open; nothing may be asked afterwards. Closing twice is harmless. */

@@ -66,6 +66,12 @@ export class DiskManifestStore implements ManifestStore {
     this.#indexed = this.#index.build();
   }
 
+  /** Resolves when the store is within its limit on disk. */
+  async settled(): Promise<void> {
+    await this.#indexed;
+    await this.#index.settled();
+  }
+
   /** Ends background work. */
   async close(): Promise<void> {
     await this.#index.close();
@@ -91,11 +97,11 @@ export class DiskManifestStore implements ManifestStore {
     if (manifest.bytes.length > this.#maxManifestBytes) return;
     this.#memory.set(digest, manifest);
     const file = encodeManifestFile(digest, manifest);
-    if (file === undefined || this.#index.has(digest)) return;
+    if (file === undefined) return;
     const temporaryPath = this.#layout.newTemporaryPath();
     try {
       const stamp = await writeDurably(temporaryPath, this.#layout.pathOf(digest), file);
-      this.#index.add(digest, stamp, true);
+      this.#index.add(digest, stamp);
     } catch {
       // Only the copy on disk is lost.
       this.#events.writeFailed();
@@ -139,10 +145,11 @@ export class DiskManifestStore implements ManifestStore {
       return undefined;
     }
     this.#memory.set(digest, manifest);
-    if (!this.#index.has(digest)) this.#index.add(digest, stamp, true);
+    if (!this.#index.has(digest)) this.#index.add(digest, stamp);
     const seconds = this.#index.noteUse(digest);
+    if (seconds === undefined) return manifest;
     // Where the time cannot be set, only the order of eviction after a restart suffers.
-    if (seconds !== undefined) await handle.utimes(seconds, seconds).catch(() => undefined);
+    await handle.utimes(seconds, seconds).catch(() => undefined);
     return manifest;
   }
 }

@@ -90,6 +90,18 @@ export class MemoryState implements DurableState {
     this.#newestTime = Math.max(this.#newestTime, now);
   }
 
+  async resetTime(reason: string): Promise<number | undefined> {
+    const [before, at] = [this.#newestTime, this.#clock.now()];
+    if (before <= at) return undefined;
+    this.#newestTime = at;
+    this.#events.push({ kind: 'clock-reset', collection: undefined, reason, at });
+    return before;
+  }
+
+  async timeResets(): Promise<number> {
+    return this.#events.filter(({ kind }) => kind === 'clock-reset').length;
+  }
+
   async recordPin(pin: PinRecord): Promise<void> {
     const pins = entryOf(this.#pins, repositoryName(pin.repository));
     const key = `${pin.tag}@${pin.digest}`;

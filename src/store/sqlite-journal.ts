@@ -5,7 +5,7 @@ import { rowDamaged } from './sqlite-errors.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import { RowReader, seal } from './sqlite-row.ts';
 
-const EVENT_KINDS = ['created', 'first-use', 'reset'] as const;
+const EVENT_KINDS = ['created', 'first-use', 'reset', 'clock-reset'] as const;
 const REVISION = 'revision';
 const NEWEST_TIME = 'newest-time';
 
@@ -14,10 +14,12 @@ export class SqliteJournal {
   readonly #file: SqliteFile;
   readonly #selectNumber: StatementSync;
   readonly #raiseNumber: StatementSync;
+  readonly #lowerNumber: StatementSync;
   readonly #selectSecret: StatementSync;
   readonly #insertSecret: StatementSync;
   readonly #insertEvent: StatementSync;
   readonly #selectEvents: StatementSync;
+  readonly #countEvents: StatementSync;
   /** The newest time known to be stored, which spares most writes. */
   #notedTime = 0;
 
@@ -27,6 +29,9 @@ export class SqliteJournal {
     this.#raiseNumber = file.prepare(
       'UPDATE number SET value = ?, seal = ? WHERE name = ? AND value < ?',
     );
+    this.#lowerNumber = file.prepare(
+      'UPDATE number SET value = ?, seal = ? WHERE name = ? AND value > ?',
+    );
     this.#selectSecret = file.prepare('SELECT value, seal FROM secret WHERE name = ?');
     this.#insertSecret = file.prepare('INSERT INTO secret (name, value, seal) VALUES (?, ?, ?)');
     this.#insertEvent = file.prepare(
@@ -35,6 +40,7 @@ export class SqliteJournal {
     this.#selectEvents = file.prepare(
       'SELECT kind, source, gun, reason, at, seal FROM event ORDER BY id DESC LIMIT ?',
     );
+    this.#countEvents = file.prepare('SELECT COUNT(*) AS count FROM event WHERE kind = ?');
   }
 
   /** Writes the first rows of a new file; call once, inside the transaction that makes it. */
@@ -56,7 +62,10 @@ export class SqliteJournal {
 
   /** As `TrustStateStore.newestTimeSeen`. */
   newestTime(): number {
-    return this.#file.run(() => this.#number(NEWEST_TIME));
+    const newest = this.#file.run(() => this.#number(NEWEST_TIME));
+    // Another process may have lowered it: what this one wrote before is then no longer stored.
+    this.#notedTime = Math.min(this.#notedTime, newest);
+    return newest;
   }
 
   /** As `TrustStateStore.noteTime`. */
@@ -65,6 +74,25 @@ export class SqliteJournal {
     if (now <= this.#notedTime) return;
     this.#file.run(() => this.#raise(NEWEST_TIME, now));
     this.#notedTime = now;
+  }
+
+  /** As `DurableState.resetTime`. */
+  resetTime(reason: string, at: number): number | undefined {
+    requireWhole(at, 'at');
+    const before = this.#file.transaction(() => {
+      const stored = this.#number(NEWEST_TIME);
+      if (stored <= at) return undefined;
+      this.#lowerNumber.run(at, seal('number', [NEWEST_TIME, at]), NEWEST_TIME, at);
+      this.append({ kind: 'clock-reset', collection: undefined, reason, at });
+      return stored;
+    });
+    this.#notedTime = Math.min(this.#notedTime, at);
+    return before;
+  }
+
+  /** As `DurableState.timeResets`. */
+  timeResets(): number {
+    return this.#file.run(() => Number(this.#countEvents.get('clock-reset')?.['count'] ?? 0));
   }
 
   /** As `DurableState.secret`. */

@@ -112,6 +112,14 @@ export class SqliteState implements DurableState {
     this.#journal.noteTime(now);
   }
 
+  async resetTime(reason: string): Promise<number | undefined> {
+    return this.#journal.resetTime(reason, this.#clock.now());
+  }
+
+  async timeResets(): Promise<number> {
+    return this.#journal.timeResets();
+  }
+
   async recordPin(pin: PinRecord): Promise<void> {
     this.#pins.recordPin(pin);
   }

@@ -17,7 +17,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { ContentCheck } from '../../src/resolve/blob-check.ts';
 import type { ContentStore, StoredContent } from '../../src/resolve/blob-ports.ts';
 import { DiskContentStore, type DiskContentStoreOptions } from '../../src/store/content-store.ts';
-import { type Sample, sampleOf, temporaryFolder } from '../support/blob-doubles.ts';
+import { beforeRemoval, type Sample, sampleOf, temporaryFolder } from '../support/blob-doubles.ts';
 import { diskWithRoomFor } from '../support/failing-disk.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -64,7 +64,7 @@ async function openStore(
   const store = new DiskContentStore({ folder, maxBytes: 1e9, clock, events: counts, ...options });
   await store.start();
   await store.indexed;
-  context.after(() => store.close());
+  beforeRemoval(context, () => store.close());
   return { store, counts, clock };
 }
 

@@ -26,11 +26,26 @@ export function repositoryOf(path: string): Repository {
   return { registry: parseRegistryHost('registry.example'), path: parseRepositoryPath(path) };
 }
 
+/** What has to end before a test's folder can be removed; the runner calls its own hooks in the other order. */
+const CLOSERS = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
 /** A folder that is removed when the test ends. */
 export async function temporaryFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pinnace-test-'));
-  context.after(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 }));
+  const closers: (() => Promise<void>)[] = [];
+  CLOSERS.set(context, closers);
+  context.after(async () => {
+    for (const close of closers) await close();
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
+}
+
+/** Calls `close` when the test ends, before its `temporaryFolder` is removed. */
+export function beforeRemoval(context: TestContext, close: () => Promise<void>): void {
+  const closers = CLOSERS.get(context);
+  if (closers === undefined) context.after(close);
+  else closers.push(close);
 }
 
 /** One upstream reply whose body the test feeds by hand. */

@@ -1,4 +1,4 @@
-/** Stores random content in the folder given as argument until it is killed; a line of output for each one kept. */
+/** Stores random content in the folder given as argument until it is killed; a line of output for each one, `kept` or `lost`. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { argv, stdout } from 'node:process';
 import { systemClock } from '../../src/base/clock.ts';
@@ -19,9 +19,9 @@ async function storeOne(): Promise<void> {
     check.accept(chunk);
     await writer.append([chunk]);
   }
-  await writer.commit(check);
+  const isKept = await writer.commit(check);
   await writer.close();
-  stdout.write('kept\n');
+  stdout.write(isKept ? 'kept\n' : 'lost\n');
 }
 
 async function storeForever(): Promise<void> {

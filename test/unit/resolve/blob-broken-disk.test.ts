@@ -11,6 +11,7 @@ import {
   type DiskContentStoreOptions,
 } from '../../../src/store/content-store.ts';
 import {
+  beforeRemoval,
   chunksOf,
   repositoryOf,
   type Sample,
@@ -50,7 +51,7 @@ async function setUp(
     reply.push(...chunksOf(sample.bytes, CHUNK), 'end');
   });
   const blobs = new JoinedBlobs({ store, upstream, clock, windowBytes: WINDOW });
-  context.after(async () => {
+  beforeRemoval(context, async () => {
     await blobs.stop();
     await store.close();
   });
