@@ -1,14 +1,15 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CodedError } from '../base/coded-error.ts';
 import { VERSION } from '../base/version.ts';
 import { processEnvironment } from '../config/env.ts';
-import { ConfigError } from '../config/errors.ts';
 import { checkConfig } from './check-config.ts';
 import { EXIT } from './exit-codes.ts';
+import { systemFailureText } from './failure-text.ts';
 import { resolveImage } from './resolve.ts';
 import { serve } from './serve.ts';
-import { resetTrust, showTrust } from './trust.ts';
+import { resetClock, resetTrust, showTrust } from './trust.ts';
 
+const KEEP_ALIVE_MS = 3_600_000;
 const DEFAULT_CONFIG = '/etc/pinnace/pinnace.yaml';
 const CONFIG_OPTION = ['-c, --config <file>', 'configuration file', DEFAULT_CONFIG] as const;
 
@@ -23,11 +24,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   const program = buildProgram((code) => {
     exitCode = code;
   });
+  // Timers of the core do not keep a process alive; a command that waits between two tries has nothing else that does.
+  const alive = setInterval(() => undefined, KEEP_ALIVE_MS);
   try {
     await program.parseAsync([...words], { from: 'user' });
     return exitCode;
   } catch (error) {
     return report(error);
+  } finally {
+    clearInterval(alive);
   }
 }
 
@@ -87,22 +92,40 @@ function addTrustCommands(program: Command, io: Io, finish: (exitCode: number) =
     .command('reset')
     .description('forget a collection, so that its root is admitted anew by the configured anchor')
     .argument('<gun>', 'for example registry.example.com/team/app')
-    .requiredOption('--reason <text>', 'why; it is kept on record')
+    .addOption(reasonOption())
     .option(...CONFIG_OPTION)
     .action(async (gun: string, options: { config: string; reason: string }) =>
       finish(await resetTrust(gun, { ...io, ...options })),
     );
+  trust
+    .command('reset-clock')
+    .description('forget that the clock once showed a later time, after a clock that ran ahead')
+    .addOption(reasonOption())
+    .option(...CONFIG_OPTION)
+    .action(async (options: { config: string; reason: string }) =>
+      finish(await resetClock({ ...io, ...options })),
+    );
+}
+
+function reasonOption(): Option {
+  return new Option('--reason <text>', 'why; it is kept on record')
+    .argParser((text: string) => {
+      if (text.trim() === '') throw new InvalidArgumentError('Say why, in a few words.');
+      return text;
+    })
+    .makeOptionMandatory();
 }
 
 function report(error: unknown): number {
   // Help and version come this way too, with exit code 0; commander has printed what there is to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof ConfigError || error instanceof CodedError) {
+  if (error instanceof CodedError) {
     process.stderr.write(`${error.message}\n`);
     return EXIT.refused;
   }
-  if (error instanceof Error && 'syscall' in error) {
-    process.stderr.write(`pinnace: ${error.message}\n`);
+  const failure = systemFailureText(error);
+  if (failure !== undefined) {
+    process.stderr.write(`pinnace: ${failure}\n`);
     return EXIT.refused;
   }
   process.stderr.write(

@@ -136,3 +136,21 @@ suite.test('tags that would not verify are not listed', [], async (world) => {
   const seen: unknown = JSON.parse(listed.stdout);
   assert.deepEqual(Object.getOwnPropertyDescriptor(seen, 'Tags')?.value, ['1.0']);
 });
+
+suite.test(
+  'pinnace resolve, beside the running proxy, says what engines get: 0 and the digest, 1 and the reason',
+  [],
+  async (world, told) => {
+    const ask = async (tag: string): Promise<{ code: number; stdout: string }> =>
+      await world.pinnace.command('resolve', world.lab.gun(`team/app:${tag}`), '--json');
+    const signed = await ask('1.0');
+    assert.equal(signed.code, 0, signed.stdout);
+    assert.ok(signed.stdout.includes(world.signed.digest), signed.stdout);
+    const unsigned = await ask('unsigned');
+    assert.equal(unsigned.code, 1, unsigned.stdout);
+    assert.match(unsigned.stdout, /"reason": ?"tag_not_signed"/);
+    const shown = await world.pinnace.command('trust', 'show', world.lab.gun('team/app'));
+    assert.equal(shown.code, 0, shown.output);
+    told.diagnostic(`trust show: ${shown.stdout.trim().split('\n')[0]}`);
+  },
+);

@@ -3,12 +3,12 @@ import { Containerd } from './support/containerd.ts';
 import { Skopeo } from './support/containers-tools.ts';
 import { DockerEngine } from './support/docker-engine.ts';
 import { Gate } from './support/gate.ts';
-import { type Image, publish } from './support/image.ts';
+import { partOf, publish } from './support/image.ts';
 import { BASE_COMPONENTS, Lab } from './support/lab.ts';
 import { Pinnace, reasonOf } from './support/pinnace.ts';
-import { eventually } from './support/process.ts';
 import type { Scratch } from './support/scratch.ts';
 import { LabSuite } from './support/suite.ts';
+import { eventually } from './support/wait.ts';
 
 /** What publishers and outages do over time; the Notary server is reached through a gate that can be shut. */
 interface World {
@@ -141,32 +141,46 @@ suite.test(
   async (world, told) => {
     const image = await world.lab.pushSigned('brief/outage:1.0');
     assert.equal(await world.pinnace.verdict('brief/outage', '1.0'), image.digest);
-    await world.gate.close();
-    const closedAt = performance.now();
-    let staleSeen = false;
-    let last = '';
-    await eventually(
-      async () => {
-        const answer = await world.pinnace.manifest('brief/outage', '1.0');
-        if (answer.status === 200) staleSeen ||= answer.headers.has('warning');
-        else last = reasonOf(answer);
-        return answer.status !== 200;
-      },
-      { what: 'the end of the grace', timeoutMs: 30_000 },
-    );
-    const servedForMs = Math.round(performance.now() - closedAt);
-    told.diagnostic(`served for ${servedForMs} ms without the Notary server, then ${last}`);
-    assert.equal(last, 'trust_server_unreachable');
-    assert.ok(servedForMs > BRIEF_GRACE_MS - 1_000, 'the grace was granted');
-    assert.ok(servedForMs < BRIEF_AGE_MS + BRIEF_GRACE_MS + 5_000, 'the grace had an end');
-    assert.ok(staleSeen, 'answers within the grace were marked');
-    assert.equal(
-      await world.pinnace.verdict('team/first', '1.0'),
-      'trust_server_unreachable',
-      'where no grace is configured there is none',
-    );
-    await world.gate.open();
+    assert.match(await world.pinnace.verdict('team/first', '1.0'), /^sha256:/);
+    await whileNotaryIsAway(world, async () => {
+      const closedAt = performance.now();
+      let staleSeen = false;
+      let last = '';
+      await eventually(
+        async () => {
+          const answer = await world.pinnace.manifest('brief/outage', '1.0');
+          if (answer.status === 200) staleSeen ||= answer.headers.has('warning');
+          else last = reasonOf(answer);
+          return answer.status !== 200;
+        },
+        { what: 'the end of the grace', timeoutMs: 30_000 },
+      );
+      const servedForMs = Math.round(performance.now() - closedAt);
+      told.diagnostic(`served for ${servedForMs} ms without the Notary server, then ${last}`);
+      assert.equal(last, 'trust_server_unreachable');
+      assert.ok(servedForMs > BRIEF_GRACE_MS - 1_000, 'the grace was granted');
+      assert.ok(servedForMs < BRIEF_AGE_MS + BRIEF_GRACE_MS + 5_000, 'the grace had an end');
+      assert.ok(staleSeen, 'answers within the grace were marked');
+      assert.equal(
+        await world.pinnace.verdict('team/first', '1.0'),
+        'trust_server_unreachable',
+        'where no grace is configured there is none',
+      );
+    });
     await world.pinnace.becomes('brief/outage', '1.0', image.digest);
+  },
+);
+
+suite.test(
+  'pinnace resolve with Notary away says so in a sentence and ends with 2',
+  [],
+  async (world, told) => {
+    await whileNotaryIsAway(world, async () => {
+      const resolved = await world.pinnace.command('resolve', world.lab.gun('team/first:1.0'));
+      assert.equal(resolved.code, 2, resolved.output);
+      assert.match(resolved.output, /trust_server_unreachable/);
+      told.diagnostic(resolved.output.trim().split('\n').at(-1) ?? '');
+    });
   },
 );
 
@@ -179,9 +193,8 @@ suite.test(
     const name = `${world.pinnace.host()}/slow/warm:1.0`;
     await engine.ok('pull', name);
     await world.lab.pushSigned('slow/cold:1.0');
-    await world.gate.close();
     await world.lab.registry.stop();
-    try {
+    await whileNotaryIsAway(world, async () => {
       for (const end of ['stop', 'kill9'] as const) {
         await world.pinnace[end]();
         await world.pinnace.begin();
@@ -192,10 +205,8 @@ suite.test(
       }
       const other = await DockerEngine.start(world.scratch, world.lab.place);
       assert.ok((await other.ok('pull', name)).includes(image.digest), 'all of it was on disk');
-    } finally {
-      await world.lab.registry.resume();
-      await world.gate.open();
-    }
+    });
+    await world.lab.registry.resume();
   },
 );
 
@@ -217,8 +228,11 @@ suite.test(
   },
 );
 
-function partOf(image: Image, architecture: string): { config: string; layer: string } {
-  const part = image.parts.get(architecture);
-  assert.ok(part);
-  return part;
+async function whileNotaryIsAway(world: World, body: () => Promise<void>): Promise<void> {
+  await world.gate.close();
+  try {
+    await body();
+  } finally {
+    await world.gate.open();
+  }
 }

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
-import { type Daemon, type Finished, freePort } from './process.ts';
+import { freePort } from './port.ts';
+import type { Daemon, Finished } from './process.ts';
 import { makeFolder, type Scratch } from './scratch.ts';
 
 /** A real containerd with the native snapshotter; `ctr` pulls by the hosts files below {@link hostsFolder}. */

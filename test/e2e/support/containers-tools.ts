@@ -34,7 +34,8 @@ export class Podman {
 
   /** Prepares a store. */
   static async create(scratch: Scratch, place: Place): Promise<Podman> {
-    const folder = scratch.folder(`podman-${randomBytes(4).toString('hex')}`);
+    // A short name: podman takes no longer path than 50 characters for its run folder.
+    const folder = scratch.folder(`p-${randomBytes(4).toString('hex')}`);
     return new Podman(place, folder, await makeRegistriesFile(scratch, 'podman'));
   }
 

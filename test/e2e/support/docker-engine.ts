@@ -2,7 +2,8 @@ import { readdir, rmdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
-import { type Daemon, type Finished, freePort, run } from './process.ts';
+import { freePort } from './port.ts';
+import { type Daemon, type Finished, run } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
 /** How an engine differs from the plain one. */
@@ -50,6 +51,17 @@ export class DockerEngine {
   /** Runs the docker client against this engine. */
   async docker(...args: readonly string[]): Promise<Finished> {
     return await run([binary('docker'), ...args], { env: this.environment() });
+  }
+
+  /** Builds an image of a Dockerfile without a context. */
+  async build(
+    dockerfile: string,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Finished> {
+    return await run([binary('docker'), 'build', '-'], {
+      env: { ...this.environment(), ...environment },
+      input: dockerfile,
+    });
   }
 
   /** As {@link docker}, for what has to succeed; gives back standard output without the last line break. */

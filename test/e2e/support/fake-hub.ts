@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { CertificateAuthority } from './certificates.ts';
 import { binary } from './components.ts';
 import { Place } from './place.ts';
-import { Daemon, eventually, run } from './process.ts';
+import { Daemon, run } from './process.ts';
 import { Registry } from './registry.ts';
 import type { Scratch } from './scratch.ts';
+import { eventually } from './wait.ts';
 
 /** An address for documentation: engines treat 127.0.0.0/8 as insecure, which would hide TLS mistakes. */
 const HUB_ADDRESS = '192.0.2.10';
@@ -66,6 +67,13 @@ export class FakeHub {
     await eventually(async () => (await this.registry.requestsFor(mark)).length > 0, {
       what: 'the access log of the fake Docker Hub',
     });
+  }
+
+  /** Requests since the last {@link mark} that were about a tag, or that the hub had something to answer to. */
+  async served(): Promise<readonly string[]> {
+    return (await this.asked()).filter(
+      (line) => !line.includes('sha256:') || /HTTP\/1\.1" [23]/.test(line),
+    );
   }
 
   /** Every request since the last {@link mark}, as the access log has it. */

@@ -72,6 +72,13 @@ export async function makeImage(scratch: Scratch, spec: ImageSpec = {}): Promise
   return { folder, marker, digest: top.digest, size: top.size, parts };
 }
 
+/** One platform's part of an image. @throws {Error} when the image has none for it */
+export function partOf(image: Image, architecture = 'amd64'): Part {
+  const part = image.parts.get(architecture);
+  if (part === undefined) throw new Error(`the image has no part for ${architecture}`);
+  return part;
+}
+
 /** Uploads an image with all its parts, byte for byte, under `repository:tag`. */
 export async function publish(image: Image, registry: Registry, name: string): Promise<void> {
   await copyImage(registry.place, `dir:${image.folder}`, `docker://${registry.host}/${name}`);

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { CertificateAuthority } from './certificates.ts';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
-import { type Daemon, freePort } from './process.ts';
+import { freePort } from './port.ts';
+import type { Daemon } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
 /**

@@ -3,8 +3,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Answer, Place } from './place.ts';
-import { type Daemon, eventually, type Finished, freePort } from './process.ts';
+import { freePort } from './port.ts';
+import type { Daemon, Finished } from './process.ts';
 import type { Scratch } from './scratch.ts';
+import { eventually } from './wait.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from './wait.ts';
 
 /** What a finished command left behind; `output` is both streams as a person at a terminal sees them. */
 export interface Finished {
@@ -161,50 +160,6 @@ const running = new Set<Daemon>();
 /** Kills every background program still running; for the moment the test process itself goes away. */
 export function killAllNow(): void {
   for (const daemon of running) daemon.signal('SIGKILL');
-}
-
-/** How long and how often to look. */
-export interface WaitOptions {
-  readonly what: string;
-  readonly timeoutMs?: number;
-  readonly detail?: () => Promise<string>;
-}
-
-/**
- * Looks every 100 ms until `holds` answers true; a thrown error counts as "not yet".
- *
- * @throws {Error} naming `what` after `timeoutMs` (30 000 unless told)
- */
-export async function eventually(
-  holds: () => Promise<boolean>,
-  options: WaitOptions,
-): Promise<void> {
-  const deadline = Date.now() + (options.timeoutMs ?? 30_000);
-  let last: unknown;
-  while (Date.now() < deadline) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(100);
-  }
-  const detail = options.detail === undefined ? '' : `\n${await options.detail()}`;
-  throw new Error(`gave up waiting for: ${options.what}${detail}`, { cause: last });
-}
-
-/** A TCP port of the loopback address that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** This process's environment without what would send the lab's traffic elsewhere or change how engines behave. */

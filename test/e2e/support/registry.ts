@@ -2,7 +2,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
-import { type Daemon, freePort } from './process.ts';
+import { freePort } from './port.ts';
+import type { Daemon } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
 /** Where a registry listens and keeps its content; TLS when both files are given. */

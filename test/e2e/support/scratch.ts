@@ -16,8 +16,8 @@ export class Scratch {
   readonly #onExit = (): void => this.#removeNow();
   readonly #onSignal = (): void => process.exit(1);
 
-  constructor(name: string) {
-    this.path = mkdtempSync(join(tmpdir(), `pinnace-e2e-${name}-`));
+  constructor() {
+    this.path = mkdtempSync(join(tmpdir(), 'pinnace-e2e-'));
     process.on('exit', this.#onExit);
     process.on('SIGTERM', this.#onSignal);
     process.on('SIGINT', this.#onSignal);

@@ -52,7 +52,7 @@ export class LabSuite<Lab> {
   async #begin(): Promise<Lab> {
     const startedAt = performance.now();
     process.stdout.write(`# ${this.#name}: starting the lab\n`);
-    this.#scratch = new Scratch(this.#name);
+    this.#scratch = new Scratch();
     const lab = await this.#start(this.#scratch);
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     process.stdout.write(`# ${this.#name}: the lab is up after ${seconds} s\n`);
