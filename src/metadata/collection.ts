@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { type FoundTarget, findTag, listTags, type Search } from '../trust/tag-search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import { type AcceptedState, filesOf, restore, toRecord } from './accepted-state.ts';
+import { inTime, withinDeadline } from './deadline.ts';
 import { TrustServerError } from './errors.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import { fetchNamed, refresh } from './refresh.ts';
@@ -294,19 +295,12 @@ export class Collection {
     const { source, rules, clock, key } = this.#options;
     for (let race = 0; race < MAX_RACES; race += 1) {
       const before = this.#state;
-      const outcome = await refresh(
-        {
-          source,
-          gun: key.gun,
-          rules,
-          now: clock.now(),
-          signal: AbortSignal.timeout(METADATA_LIMITS.refreshMs),
-        },
-        before,
-      );
+      const signal = AbortSignal.timeout(METADATA_LIMITS.refreshMs);
+      const context = { source, gun: key.gun, rules, now: clock.now(), signal };
+      const outcome = await refresh(context, before);
       if (outcome.state === undefined || (await this.#save(outcome.state))) {
         this.#announce(before, outcome.state);
-        return outcome.failure;
+        return inTime(outcome.failure, signal);
       }
       // Another process sharing the state was faster. What it accepted sets the floors, so run again from there.
       await this.#load();
@@ -397,10 +391,10 @@ export class Collection {
     const unavailable = this.#unavailable.get(set) ?? new Set();
     if (!isNeeded && unavailable.has(role)) return false;
     try {
-      const signal = AbortSignal.timeout(METADATA_LIMITS.refreshMs);
       const { source, key } = this.#options;
-      const context = { source, gun: key.gun, signal };
-      const bytes = await fetchNamed(context, role, { meta, known: state });
+      const bytes = await withinDeadline(METADATA_LIMITS.refreshMs, (signal) =>
+        fetchNamed({ source, gun: key.gun, signal }, role, { meta, known: state }),
+      );
       if (!set.targets.has(role)) set.acceptTargets(role, bytes);
       return true;
     } catch (error) {
