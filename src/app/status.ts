@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Collection } from '../metadata/collection.ts';
+import { TrustServerError } from '../metadata/errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { parseRepositoryName } from '../oci/names.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -51,7 +52,7 @@ function statusOf(collection: Collection, sources: StatusSources): RepositorySta
   const rule = sources.policy.match(parseRepositoryName(gun))?.match;
   const checkedAt = state === undefined || state.checkedAt === 0 ? undefined : state.checkedAt;
   const graceEndsAt =
-    failure === undefined || checkedAt === undefined || state?.set === undefined
+    !(failure instanceof TrustServerError) || checkedAt === undefined || state?.set === undefined
       ? undefined
       : checkedAt + collection.maxAgeMs + collection.outageGraceMs;
   return {
@@ -117,6 +118,7 @@ function raise(map: Map<string, number>, key: string, value: number): void {
   map.set(key, Math.max(value, map.get(key) ?? Number.NEGATIVE_INFINITY));
 }
 
-function messageOf(error: unknown): string {
+/** What went wrong, in words. */
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

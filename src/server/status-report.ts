@@ -47,24 +47,29 @@ export interface ComingFailure {
   readonly why: string;
 }
 
-/** What will stop working, nearest first: signed expiries and ends of grace, also those already past. */
+/**
+ * What has stopped or will stop working, nearest first: for each repository its nearest signed expiry, the end of grace while
+ * the trust server cannot be asked, and a failure on account of which its pulls are refused now.
+ */
 export function comingFailures(report: StatusReport): readonly ComingFailure[] {
   return report.repositories
-    .flatMap(({ repository, roles, graceEndsAt }) => [
-      ...roles.map(({ role, expiresAt }) => ({
-        repository,
-        at: expiresAt,
-        why: `the ${role} metadata expires unless it is signed again`,
-      })),
-      ...(graceEndsAt === undefined
-        ? []
-        : [
-            {
-              repository,
-              at: graceEndsAt,
-              why: 'the trust server cannot be asked, and the grace for that ends',
-            },
-          ]),
-    ])
+    .flatMap((status) => failuresOf(status, report.startedAt))
     .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
+function failuresOf(status: RepositoryStatus, startedAt: string): readonly ComingFailure[] {
+  const { repository, roles, graceEndsAt, lastError, checkedAt = startedAt } = status;
+  const failures: ComingFailure[] = [];
+  if (graceEndsAt !== undefined) {
+    const why = 'the trust server cannot be asked, and the grace for that ends';
+    failures.push({ repository, at: graceEndsAt, why });
+  } else if (lastError !== undefined) {
+    failures.push({ repository, at: checkedAt, why: `pulls are refused now: ${lastError}` });
+  }
+  const nearest = roles.toSorted((a, b) => Date.parse(a.expiresAt) - Date.parse(b.expiresAt))[0];
+  if (nearest !== undefined) {
+    const why = `the ${nearest.role} metadata expires unless it is signed again`;
+    failures.push({ repository, at: nearest.expiresAt, why });
+  }
+  return failures;
 }

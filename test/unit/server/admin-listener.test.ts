@@ -110,7 +110,7 @@ describe('the admin listener', () => {
     assert.ok(!page.includes('<script'));
     assert.ok(page.includes('&lt;script&gt;'));
     assert.ok(page.includes('&lt;is&gt; away &amp; silent'));
-    const order = ['3 d ago', 'in 30 min', 'in 1 d 12 h', 'in 1135 d'];
+    const order = ['3 d ago', 'in 30 min', 'in 1 d 12 h'];
     const places = order.map((text) => page.indexOf(`>${text}<`));
     assert.ok(
       places.every((place) => place > 0),
