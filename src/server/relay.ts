@@ -14,6 +14,12 @@ export interface RelayOrigin {
   readonly url: URL;
   /** Certificates of authorities, PEM, that are trusted beside the system's own. */
   readonly ca?: string;
+  /** HTTP proxies on the way, as the customary environment variables name them. */
+  readonly proxy?: {
+    readonly httpProxy?: string;
+    readonly httpsProxy?: string;
+    readonly noProxy?: string;
+  };
 }
 
 /** What a relayed request may take. */
@@ -231,7 +237,9 @@ export class Relay {
   #agentsOf(registry: RegistryHost, origin: RelayOrigin): Agents {
     const known = this.#agents.get(registry);
     if (known !== undefined) return known;
-    const shared = { keepAlive: true, maxSockets: this.#options.maxConnections };
+    const { httpProxy, httpsProxy, noProxy } = origin.proxy ?? {};
+    const proxyEnv = { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy };
+    const shared = { keepAlive: true, maxSockets: this.#options.maxConnections, proxyEnv };
     // Redirects lead to other hosts with public certificates, so the configured authorities come on top.
     const ca = origin.ca === undefined ? {} : { ca: [...getCACertificates('default'), origin.ca] };
     const agents = { http: new HttpAgent(shared), https: new HttpsAgent({ ...shared, ...ca }) };

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import type { RelayOrigin } from '../../../src/server/relay.ts';
 import { ociError, RegistryUnderTest, until } from '../../support/registry-under-test.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
 
@@ -43,11 +44,17 @@ class Upstream implements AsyncDisposable {
   }
 }
 
-async function registryBefore(url: URL, ca?: string): Promise<RegistryUnderTest> {
+async function registryBefore(
+  url: URL,
+  ca?: string,
+  proxy: RelayOrigin['proxy'] = {},
+): Promise<RegistryUnderTest> {
   const registry = new RegistryUnderTest({
     relay: {
       originOf: (host) =>
-        host === 'registry.example.com' ? { url, ...(ca === undefined ? {} : { ca }) } : undefined,
+        host === 'registry.example.com'
+          ? { url, proxy, ...(ca === undefined ? {} : { ca }) }
+          : undefined,
       authorization: async () => 'Bearer pinnace-own-token',
       headersTimeoutMs: 200,
       idleTimeoutMs: 200,
@@ -184,6 +191,25 @@ describe('a repository left unverified', () => {
     assert.equal(plain.requests.length, 0);
     await using untrusted = await registryBefore(upstream.url('https'));
     assert.equal((await untrusted.get(`${PATH}/manifests/x`)).status, 503);
+  });
+
+  it('goes through the configured HTTP proxy, and past it where noProxy says so', async () => {
+    await using upstream = await new Upstream((_request, response) =>
+      response.end('hello'),
+    ).start();
+    const seen: string[] = [];
+    await using proxy = await new Upstream((request, response) => {
+      seen.push(request.url ?? '');
+      response.end('by proxy');
+    }).start();
+    const url = new URL(`http://registry.test:${upstream.port}`);
+    const through = { httpProxy: proxy.url().href };
+    await using registry = await registryBefore(url, undefined, through);
+    assert.equal((await registry.get(`${PATH}/manifests/x`)).body.toString(), 'by proxy');
+    assert.deepEqual(seen, [`${url.href}v2/scratch/app/manifests/x`]);
+    const past = { ...through, noProxy: 'localhost' };
+    await using direct = await registryBefore(upstream.url(), undefined, past);
+    assert.equal((await direct.get(`${PATH}/manifests/x`)).body.toString(), 'hello');
   });
 
   const failures: readonly (readonly [string, RequestListener, number, string])[] = [
