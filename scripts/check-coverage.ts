@@ -6,20 +6,20 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { type FileCoverage, parseLcov } from './coverage/lcov.ts';
+import { type FileCoverage, parseLcov } from './measure/lcov.ts';
 
 const LCOV = 'coverage/lcov.info';
 const SUITES = ['unit', 'contract', 'conformance'] as const;
 
-/** Least share of branches taken, in per cent; the end-to-end tests, which also run `app` and `cli`, are not counted. */
+/** Least share of branches taken, in per cent; end-to-end tests, which run most of `app` and `cli`, are not counted. */
 const GATES: ReadonlyMap<string, number> = new Map([
-  ['trust', 95],
-  ['oci', 95],
-  ['policy', 95],
-  ['app', 0],
-  ['cli', 0],
+  ['trust', 97],
+  ['oci', 99],
+  ['policy', 100],
+  ['app', 75],
+  ['cli', 60],
 ]);
-const OTHER_GATE = 85;
+const OTHER_GATE = 89;
 const PURE: ReadonlySet<string> = new Set(['trust', 'oci', 'policy']);
 
 function runTests(): void {

@@ -2,10 +2,11 @@ import type { AddressInfo } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config, ListenerConfig } from '../config/config.ts';
-import type { CollectionKey } from '../metadata/ports.ts';
+import type { Collection } from '../metadata/collection.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { parseRegistryHost } from '../oci/names.ts';
+import { OciError } from '../oci/errors.ts';
+import { parseRegistryHost, parseRepositoryName, type Repository } from '../oci/names.ts';
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
@@ -15,9 +16,11 @@ import { RegistryListener } from '../server/registry-listener.ts';
 import { Relay } from '../server/relay.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { createPullCore, type PullCore } from './pull-core.ts';
-import { collectTrustGauges, repositoryStatuses, type StatusSources } from './status.ts';
+import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
 
 const DECOY_SECRET = 'decoy';
+/** How many collections are asked for at a time when all are. */
+const REFRESHES_AT_ONCE = 16;
 
 /** What the process gives to the application. */
 export interface AppOptions {
@@ -39,8 +42,12 @@ export class App {
   readonly #startedAt: number;
   #listeners: readonly RegistryListener[] = [];
   #admin: AdminListener | undefined;
+  #adminAddress: AddressInfo | undefined;
   #relay: Relay | undefined;
   #isReady = false;
+  #stopped: Promise<void> | undefined;
+  /** Whether what is under way is being broken off, so that its failing says nothing. */
+  #isReleasing = false;
 
   /** @throws {StateError} `state_unreadable` */
   constructor({ config, clock, logSink, warnings = [] }: AppOptions) {
@@ -56,7 +63,7 @@ export class App {
       })),
       upstreams: [...config.upstreams.keys()],
     });
-    const events = observedCoreEvents(this.#log, this.#metrics);
+    const events = observedCoreEvents(this.#log, this.#metrics, () => this.#isReleasing);
     this.#core = createPullCore(config, { version: VERSION, clock, events });
     for (const { path, problem } of warnings) this.#log.event('config.warning', { path, problem });
   }
@@ -64,13 +71,20 @@ export class App {
   /** The addresses of the registry listeners by name, once started. */
   readonly addresses: Map<string, AddressInfo> = new Map();
 
+  /** The address of the admin listener, once started. */
+  get adminAddress(): AddressInfo | undefined {
+    return this.#adminAddress;
+  }
+
   /** Binds all listeners; resolves when engines can be sent here. @throws {Error} of `node:net` */
   async start(): Promise<void> {
     await this.#core.start();
     const sources = this.#statusSources();
-    this.#metrics.onCollect(() => collectTrustGauges(this.#metrics, sources));
+    this.#metrics.onCollect(() => this.#collect(sources));
     this.#admin = this.#createAdmin(sources);
-    await this.#admin.start();
+    this.#adminAddress = await this.#admin.start();
+    const { address, port } = this.#adminAddress;
+    this.#log.event('listener.started', { listener: 'admin', address, port, tls: false });
     const context = await this.#registryContext();
     this.#listeners = this.#config.listeners.map((listener) => createListener(listener, context));
     for (const [index, listener] of this.#listeners.entries()) {
@@ -82,16 +96,32 @@ export class App {
   }
 
   /** Stops taking requests, lets those in flight finish within the configured time, and releases everything. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#drainAndRelease();
+    return this.#stopped;
+  }
+
+  async #drainAndRelease(): Promise<void> {
     this.#isReady = false;
     this.#log.event('server.stopping');
     const drainMs = this.#config.limits.drainTimeoutMs;
     await Promise.all(this.#listeners.map((listener) => listener.stop({ drainMs })));
+    this.#isReleasing = true;
     this.#relay?.close();
-    await this.#core.stop();
-    await this.#admin?.stop({ drainMs: 1_000 });
-    this.#log.event('server.stopped');
-    this.#metrics.stop();
+    try {
+      await this.#core.stop();
+    } finally {
+      await this.#admin?.stop({ drainMs: 1_000 });
+      this.#log.event('server.stopped');
+      this.#metrics.stop();
+    }
+  }
+
+  #collect(sources: StatusSources): void {
+    const { hits, misses } = this.#core.answers;
+    this.#metrics.raiseTo('pinnace_cache_hits_total', { cache: 'answer' }, hits);
+    this.#metrics.raiseTo('pinnace_cache_misses_total', { cache: 'answer' }, misses);
+    collectTrustGauges(this.#metrics, sources);
   }
 
   #statusSources(): StatusSources {
@@ -122,7 +152,8 @@ export class App {
       clock: this.#clock,
       originOf: (registry) => {
         const { url, ca } = registries.originOf(registry);
-        return { url: new URL(url), ...(ca === undefined ? {} : { ca }) };
+        const proxy = this.#config.upstreams.get(registry)?.proxy ?? {};
+        return { url: new URL(url), proxy, ...(ca === undefined ? {} : { ca }) };
       },
       authorization: (repository) => registries.authorization(repository),
     });
@@ -145,29 +176,54 @@ export class App {
           repositories: repositoryStatuses(sources),
         }),
         isReady: () => this.#isReady,
-        refresh: (repository) => this.#refresh(repository),
+        refresh: (repository, { signal }) => this.#refresh(repository, signal),
       },
     });
   }
 
-  /** @returns undefined for a repository that nothing is known of */
-  async #refresh(repository: string | undefined): Promise<RefreshResult | undefined> {
-    const open = this.#core.collections.list();
-    const chosen =
-      repository === undefined ? open : open.filter(({ key }) => key.gun === repository);
-    if (repository !== undefined && chosen.length === 0) return undefined;
+  /** @returns undefined for a repository that no rule has verified */
+  async #refresh(
+    repository: string | undefined,
+    signal: AbortSignal,
+  ): Promise<RefreshResult | undefined> {
+    const chosen = this.#collectionsOf(repository);
+    if (chosen === undefined) return undefined;
     const refreshed: string[] = [];
     const failed: { repository: string; reason: string }[] = [];
-    for (const collection of chosen) {
-      const { gun }: CollectionKey = collection.key;
-      try {
-        await collection.refreshAnew();
-        refreshed.push(gun);
-      } catch (error) {
-        failed.push({ repository: gun, reason: error instanceof Error ? error.message : 'failed' });
+    const waiting = chosen.values();
+    const work = async (): Promise<void> => {
+      for (const collection of waiting) {
+        if (signal.aborted) return;
+        const { gun } = collection.key;
+        try {
+          await collection.refreshAnew();
+          refreshed.push(gun);
+        } catch (error) {
+          failed.push({ repository: gun, reason: messageOf(error) });
+        }
       }
-    }
+    };
+    await Promise.all(Array.from({ length: REFRESHES_AT_ONCE }, work));
     return { refreshed, failed };
+  }
+
+  /** The collection of a repository, or all that are in use; undefined when no rule has the repository verified. */
+  #collectionsOf(name: string | undefined): readonly Collection[] | undefined {
+    const { collections, policy } = this.#core;
+    if (name === undefined) return collections.list();
+    const repository = repositoryNamed(name);
+    const requirement = repository && policy.match(repository)?.requirement;
+    if (requirement?.kind !== 'verified') return undefined;
+    return [collections.open({ source: requirement.source, gun: name })];
+  }
+}
+
+function repositoryNamed(name: string): Repository | undefined {
+  try {
+    return parseRepositoryName(name);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
   }
 }
 

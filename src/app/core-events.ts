@@ -1,5 +1,6 @@
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { StateError } from '../store/errors.ts';
 import { TrustError } from '../trust/errors.ts';
 import type { UpstreamOutcome } from '../upstream/events.ts';
 import type { CoreEvents } from './pull-core.ts';
@@ -16,9 +17,26 @@ const OUTCOMES = {
   unreachable: 'unreachable',
 } as const satisfies Readonly<Record<UpstreamOutcome, string>>;
 
-/** Reports what happens in the core to logs and metrics. */
-export function observedCoreEvents(log: Log, metrics: Metrics): CoreEvents {
+/**
+ * Reports what happens in the core to logs and metrics.
+ *
+ * @param isReleasing - whether work under way is being broken off on purpose
+ */
+export function observedCoreEvents(
+  log: Log,
+  metrics: Metrics,
+  isReleasing: () => boolean,
+): CoreEvents {
+  const reported = new WeakSet<Error>();
+  const stateFailed = (error: unknown): void => {
+    // A pull that waits for a refresh fails with the refresh's own error.
+    if (!(error instanceof Error) || reported.has(error)) return;
+    reported.add(error);
+    metrics.count('pinnace_state_errors_total', {});
+    log.failure('state.error', error);
+  };
   return {
+    stateFailed,
     collections: {
       refreshed({ source, gun }, durationMs, failure) {
         metrics.observe(
@@ -26,7 +44,11 @@ export function observedCoreEvents(log: Log, metrics: Metrics): CoreEvents {
           { trust: source },
           durationMs / 1000,
         );
-        if (failure === undefined) return;
+        if (failure === undefined || isReleasing()) return;
+        if (failure instanceof StateError) {
+          stateFailed(failure);
+          return;
+        }
         const event = failure instanceof TrustError ? 'trust.refused' : 'trust.refresh_failed';
         log.failure(event, failure, { trust: source, repository: gun });
       },
@@ -40,8 +62,10 @@ export function observedCoreEvents(log: Log, metrics: Metrics): CoreEvents {
       },
     },
     upstream: {
-      request: (upstream, outcome) =>
-        metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] }),
+      request(upstream, outcome) {
+        metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] });
+        if (outcome === 'rate_limited') log.event('upstream.rate_limited', { upstream });
+      },
       bytes: (upstream, count) =>
         metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
       rateLimitRemaining: (upstream, count) =>
@@ -92,4 +116,5 @@ export const SILENT_CORE_EVENTS: CoreEvents = {
     bytes: () => undefined,
   }),
   joinedManifest: () => undefined,
+  stateFailed: () => undefined,
 };

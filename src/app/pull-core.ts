@@ -13,12 +13,14 @@ import { VerifiedPulls } from '../resolve/verified-pulls.ts';
 import type { ContentStoreEvents } from '../store/content-events.ts';
 import { DiskContentStore } from '../store/content-store.ts';
 import type { DurableState } from '../store/durable-state.ts';
+import { StateError } from '../store/errors.ts';
 import { DiskManifestStore } from '../store/manifest-store.ts';
 import { createAnswerCache } from '../store/memory.ts';
 import { SqliteState } from '../store/sqlite-state.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { createTrustSources } from './trust-sources.ts';
 
 /** Whom the core tells what happens in it. */
@@ -28,6 +30,8 @@ export interface CoreEvents {
   readonly blobs: BlobEvents;
   readonly content: (cache: 'manifest' | 'blob') => ContentStoreEvents;
   readonly joinedManifest: () => void;
+  /** The durable state could not be read or written; the same error may come more than once. */
+  readonly stateFailed: (error: unknown) => void;
 }
 
 /** Everything between a question and its answer, without any listener. */
@@ -38,6 +42,7 @@ export interface PullCore {
   readonly state: DurableState;
   readonly registries: RegistryClient;
   readonly content: DiskContentStore;
+  readonly answers: AnswerMemory;
   /** Looks at what is on disk; afterwards pulls can be answered. */
   start(): Promise<void>;
   /** Stops background work and releases what is held open. */
@@ -76,6 +81,7 @@ export function createPullCore(
     events: events.blobs,
   });
   const clockGuard = new ClockGuard(clock, state);
+  const answers = new AnswerMemory(createAnswerCache(config.cache.maxManifestBytes));
   const pulls = new VerifiedPulls({
     policy,
     collections,
@@ -83,10 +89,13 @@ export function createPullCore(
     manifests,
     blobs,
     pins: state,
-    answers: createAnswerCache(config.cache.maxManifestBytes),
+    answers,
     clock,
     clockGuard,
-    refusalOf: refusalOfError,
+    refusalOf(error, rule) {
+      if (error instanceof StateError) events.stateFailed(error);
+      return refusalOfError(error, rule);
+    },
     maxManifestBytes: config.limits.manifestBytes,
     onJoinedManifest: events.joinedManifest,
   });
@@ -97,17 +106,21 @@ export function createPullCore(
     state,
     registries,
     content,
+    answers,
     async start() {
       await clockGuard.start();
       await Promise.all([content.start(), manifests.start()]);
     },
     async stop() {
       collections.stop();
-      await blobs.stop();
-      await Promise.all([content.close(), manifests.close()]);
-      await registries.close();
-      await Promise.all([...sources.values()].map(({ source }) => source.close()));
-      state.close();
+      try {
+        await blobs.stop();
+        await Promise.all([content.close(), manifests.close()]);
+        await registries.close();
+        await Promise.all([...sources.values()].map(({ source }) => source.close()));
+      } finally {
+        state.close();
+      }
     },
   };
 }

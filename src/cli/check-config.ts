@@ -8,6 +8,8 @@ import { formatAddress } from '../config/values.ts';
 /** Somewhere to print to; `process.stdout` is one. */
 export interface TextSink {
   write(text: string): unknown;
+  /** Whether a person reads it as it comes; default false. */
+  readonly isTTY?: boolean;
 }
 
 /** What `checkConfig` works with. */

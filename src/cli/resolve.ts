@@ -1,8 +1,9 @@
 import { SILENT_CORE_EVENTS } from '../app/core-events.ts';
-import { createPullCore, type PullCore } from '../app/pull-core.ts';
+import { type CoreEvents, createPullCore, type PullCore } from '../app/pull-core.ts';
 import { roleStatuses } from '../app/status.ts';
 import { systemClock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
+import { printable } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { OciError } from '../oci/errors.ts';
 import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
@@ -10,6 +11,7 @@ import { repositoryName } from '../oci/names.ts';
 import { REASON_TABLE } from '../refusal/reason-table.ts';
 import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { EXIT } from './exit-codes.ts';
+import { Progress } from './progress.ts';
 import type { CommandIo } from './serve.ts';
 
 /** What `resolve` works with. */
@@ -59,18 +61,30 @@ export async function resolveImage(text: string, options: ResolveOptions): Promi
     return EXIT.usage;
   }
   const { config } = await loadConfig(options.config, { env: options.env });
-  const context = { version: VERSION, clock: systemClock, events: SILENT_CORE_EVENTS };
-  const core = createPullCore(config, context);
+  const progress = new Progress(options.stderr);
+  const events = eventsFor(progress, image);
+  const core = createPullCore(config, { version: VERSION, clock: systemClock, events });
   try {
     await core.start();
+    progress.step(`looking up ${text}`);
     const report = await examine(core, text, image);
+    progress.end();
     options.stdout.write(
       options.json === true ? `${JSON.stringify(report, null, 2)}\n` : toText(report),
     );
     return exitCodeOf(report);
   } finally {
+    progress.end();
     await core.stop();
   }
+}
+
+/** Once the trust server has said its part, it is the registry that is waited for. */
+function eventsFor(progress: Progress, { repository }: ImageReference): CoreEvents {
+  const refreshed = (): void =>
+    progress.step(`fetching the manifest from registry ${repository.registry}`);
+  const { collections } = SILENT_CORE_EVENTS;
+  return { ...SILENT_CORE_EVENTS, collections: { ...collections, refreshed } };
 }
 
 async function examine(core: PullCore, text: string, image: ImageReference): Promise<Report> {
@@ -78,7 +92,8 @@ async function examine(core: PullCore, text: string, image: ImageReference): Pro
   const reference = digest ?? tag ?? '';
   const name = repositoryName(repository);
   const rule = core.policy.match(repository);
-  const base = { image: text, repository: name, reference };
+  // The verdict stands here so that a reader of the JSON finds it at the top; what follows sets it.
+  const base = { image: text, verdict: 'inconclusive' as const, repository: name, reference };
   const steps = [`repository ${name}, ${digest === undefined ? 'tag' : 'digest'} ${reference}`];
   if (rule?.requirement.kind === 'unverified') {
     steps.push(
@@ -138,7 +153,7 @@ function trustFacts(
   return { trust: source, signers, roles, publishedBy: pin.role, freshUntil };
 }
 
-type Common = Omit<Report, 'verdict' | 'steps'>;
+type Common = Omit<Report, 'steps'>;
 
 function pinnedReport(common: Common, answer: ServedManifest, steps: string[]): Report {
   const { digest, mediaType, bytes, staleSeconds } = answer;
@@ -173,7 +188,9 @@ function toText(report: Report): string {
     lines.push('', `${report.sentence} (${report.reason})`, `what to do: ${report.remedy}`);
   }
   const result = report.digest ?? report.reason ?? '';
-  return `${lines.join('\n')}\n\n${report.verdict}${result === '' ? '' : ` ${result}`}\n`;
+  const verdict = `${report.verdict}${result === '' ? '' : ` ${result}`}`;
+  // Names of roles come from whoever signed them.
+  return `${[...lines, '', verdict].map(printable).join('\n')}\n`;
 }
 
 function exitCodeOf({ verdict }: Report): number {
@@ -182,7 +199,7 @@ function exitCodeOf({ verdict }: Report): number {
 }
 
 function signersText(signers: readonly string[]): string {
-  return signers.length === 0 ? '' : ` and needs ${signers.join(' and ')}`;
+  return signers.length === 0 ? '' : ` and needs the signatures of ${signers.join(' and ')}`;
 }
 
 function failNoReference(): never {

@@ -1,11 +1,11 @@
-import { once } from 'node:events';
 import { App } from '../app/app.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Environment } from '../config/env.ts';
-import { formatProblems } from '../config/errors.ts';
+import { formatProblems, printable } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import type { TextSink } from './check-config.ts';
 import { EXIT } from './exit-codes.ts';
+import { StopSignal } from './stop-signal.ts';
 
 /** What every command prints to and reads from. */
 export interface CommandIo {
@@ -22,22 +22,23 @@ export interface CommandIo {
  * @throws {Error} of `node:net` when an address cannot be bound
  */
 export async function serve(configPath: string, io: CommandIo): Promise<number> {
-  const { config, warnings } = await loadConfig(configPath, { env: io.env });
-  if (warnings.length > 0) io.stderr.write(`${formatProblems(warnings)}\n`);
-  const app = new App({ config, clock: systemClock, logSink: io.stdout, warnings });
-  const stopping = new AbortController();
-  const stopped = Promise.race([
-    once(process, 'SIGTERM', { signal: stopping.signal }),
-    once(process, 'SIGINT', { signal: stopping.signal }),
-  ]);
+  const stop = new StopSignal();
   try {
-    await app.start();
-    await stopped;
+    const { config, warnings } = await loadConfig(configPath, { env: io.env });
+    if (warnings.length > 0) {
+      io.stderr.write(`${printable(configPath)} is doubtful:\n\n${formatProblems(warnings)}\n\n`);
+    }
+    if (!stop.hasCome) {
+      const app = new App({ config, clock: systemClock, logSink: io.stdout, warnings });
+      try {
+        await app.start();
+        await stop.received;
+      } finally {
+        await app.stop();
+      }
+    }
   } finally {
-    stopping.abort();
-    // The loser of the race is told to let go of its signal.
-    stopped.catch(() => undefined);
-    await app.stop();
+    stop.release();
   }
   return EXIT.ok;
 }

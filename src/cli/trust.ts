@@ -1,13 +1,18 @@
 import { SILENT_CORE_EVENTS } from '../app/core-events.ts';
 import { createPullCore, type PullCore } from '../app/pull-core.ts';
-import { roleStatuses } from '../app/status.ts';
 import { systemClock } from '../base/clock.ts';
+import { CodedError } from '../base/coded-error.ts';
 import { VERSION } from '../base/version.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Collection } from '../metadata/collection.ts';
-import { parseRepositoryName } from '../oci/names.ts';
+import { OciError } from '../oci/errors.ts';
+import { parseImageReference } from '../oci/image-reference.ts';
+import { type Repository, repositoryName } from '../oci/names.ts';
+
 import { EXIT } from './exit-codes.ts';
+import { Progress } from './progress.ts';
 import type { CommandIo } from './serve.ts';
+import { trustFacts, trustText } from './trust-facts.ts';
 
 /** What `trust show` works with. */
 export interface ShowTrustOptions extends CommandIo {
@@ -16,7 +21,7 @@ export interface ShowTrustOptions extends CommandIo {
   readonly json?: boolean;
 }
 
-/** What `trust reset` works with. */
+/** What `trust reset` and `trust reset-clock` work with. */
 export interface ResetTrustOptions extends CommandIo {
   readonly config: string;
   readonly reason: string;
@@ -25,149 +30,137 @@ export interface ResetTrustOptions extends CommandIo {
 /**
  * Shows what is trusted of a collection: how its root was admitted, keys, versions, expiries, signers, tags.
  *
- * @returns 0, or 1 when nothing is known or the trust server's answer was not acceptable (which is printed too)
+ * @returns 0, or 1 when nothing is known or the trust server's answer was not acceptable (which is printed too), 64 not a
+ * repository name
  */
-export async function showTrust(gun: string, options: ShowTrustOptions): Promise<number> {
-  return await withCollection(gun, options, async (collection) => {
+export async function showTrust(name: string, options: ShowTrustOptions): Promise<number> {
+  return await withCollection(name, options, async ({ collection, signers }) => {
+    const progress = new Progress(options.stderr);
+    progress.step(`asking trust source "${collection.key.source}" about ${collection.key.gun}`);
+    let served: readonly string[] | undefined;
     let failure: unknown;
     try {
-      await (options.offline === true ? collection.loadOnly() : collection.refreshNow());
+      if (options.offline === true) await loadAll(collection);
+      else served = await askAll(collection, signers);
     } catch (error) {
       failure = error;
     }
-    const facts = factsOf(collection, failure);
+    progress.end();
+    const facts = trustFacts(collection, { served, failure });
     options.stdout.write(
-      options.json === true ? `${JSON.stringify(facts, null, 2)}\n` : toText(facts),
+      options.json === true ? `${JSON.stringify(facts, null, 2)}\n` : trustText(facts),
     );
     return facts.roles.length > 0 && failure === undefined ? EXIT.ok : EXIT.refused;
   });
 }
 
-/** Forgets a collection on the operator's word; returns 0, or 1 when nothing was on record. */
-export async function resetTrust(gun: string, options: ResetTrustOptions): Promise<number> {
-  return await withCollection(gun, options, async ({ key }, core) => {
+/** Forgets a collection on the operator's word; returns 0, 1 when nothing was on record, 64 not a repository name. */
+export async function resetTrust(name: string, options: ResetTrustOptions): Promise<number> {
+  return await withCollection(name, options, async ({ collection: { key } }, core) => {
     const wasThere = await core.state.reset(key, options.reason);
     options.stdout.write(
       wasThere
-        ? `forgot ${gun} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
-        : `nothing was on record for ${gun} of trust source "${key.source}"\n`,
+        ? `forgot ${key.gun} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
+        : `nothing was on record for ${key.gun} of trust source "${key.source}"\n`,
     );
     return wasThere ? EXIT.ok : EXIT.refused;
   });
 }
 
+/** Lowers the newest time ever seen to now on the operator's word; returns 0, or 1 when it is not later than now. */
+export async function resetClock(options: ResetTrustOptions): Promise<number> {
+  return await withCore(options, async ({ state }) => {
+    const forgotten = await state.resetTime(options.reason);
+    if (forgotten === undefined) {
+      const newest = new Date(await state.newestTimeSeen()).toISOString();
+      options.stdout.write(
+        `nothing to reset: the newest time on record, ${newest}, is not ahead\n`,
+      );
+      return EXIT.refused;
+    }
+    const text = new Date(forgotten).toISOString();
+    options.stdout.write(
+      `forgot that the clock once showed ${text}; a running Pinnace notices at its next pull\n`,
+    );
+    return EXIT.ok;
+  });
+}
+
+interface Subject {
+  readonly collection: Collection;
+  readonly signers: readonly string[];
+}
+
 async function withCollection(
-  gun: string,
+  name: string,
   options: CommandIo & { readonly config: string },
-  work: (collection: Collection, core: PullCore) => Promise<number>,
+  work: (subject: Subject, core: PullCore) => Promise<number>,
 ): Promise<number> {
-  const { config } = await loadConfig(options.config, { env: options.env });
-  const repository = parseRepositoryName(gun);
-  const context = { version: VERSION, clock: systemClock, events: SILENT_CORE_EVENTS };
-  const core = createPullCore(config, context);
-  try {
+  const repository = repositoryOf(name);
+  if (repository === undefined) {
+    options.stderr.write(
+      `${JSON.stringify(name)} is not a repository name; write it as in registry.example.com/team/app, without a tag\n`,
+    );
+    return EXIT.usage;
+  }
+  return await withCore(options, async (core) => {
+    const gun = repositoryName(repository);
     const requirement = core.policy.match(repository)?.requirement;
     if (requirement?.kind !== 'verified') {
       options.stderr.write(`no policy rule has ${gun} verified by a trust source\n`);
       return EXIT.refused;
     }
-    return await work(core.collections.open({ source: requirement.source, gun }), core);
+    const { source, signers } = requirement;
+    return await work({ collection: core.collections.open({ source, gun }), signers }, core);
+  });
+}
+
+async function withCore(
+  options: CommandIo & { readonly config: string },
+  work: (core: PullCore) => Promise<number>,
+): Promise<number> {
+  const { config } = await loadConfig(options.config, { env: options.env });
+  const context = { version: VERSION, clock: systemClock, events: SILENT_CORE_EVENTS };
+  const core = createPullCore(config, context);
+  try {
+    return await work(core);
   } finally {
     await core.stop();
   }
 }
 
-interface TrustFacts {
-  readonly gun: string;
-  readonly trust: string;
-  readonly admission?: string;
-  readonly admittedAt?: string;
-  readonly checkedAt?: string;
-  readonly rootKeys: readonly {
-    readonly id: string;
-    readonly publicKeyId: string;
-    readonly type: string;
-  }[];
-  readonly roles: readonly {
-    readonly role: string;
-    readonly version: number;
-    readonly expiresAt: string;
-  }[];
-  readonly delegations: readonly {
-    readonly role: string;
-    readonly keys: readonly string[];
-    readonly paths: readonly string[];
-  }[];
-  readonly tags: readonly string[];
-  readonly problem?: string;
+/** The repository that people mean: `alpine` is `docker.io/library/alpine`, as in `pinnace resolve`. */
+function repositoryOf(name: string): Repository | undefined {
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  if (/[:@]/.test(last)) return undefined;
+  try {
+    return parseImageReference(name).repository;
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }
 
-function factsOf(collection: Collection, failure: unknown): TrustFacts {
-  const { key, state } = collection;
-  const set = state?.set;
-  const top = set?.targets.get('targets')?.body;
-  return {
-    gun: key.gun,
-    trust: key.source,
-    ...(state === undefined
-      ? {}
-      : { admission: state.admission, admittedAt: new Date(state.admittedAt).toISOString() }),
-    ...(state === undefined || state.checkedAt === 0
-      ? {}
-      : { checkedAt: new Date(state.checkedAt).toISOString() }),
-    rootKeys: [...(state?.root.authority('root').keys.values() ?? [])].map((rootKey) => ({
-      id: rootKey.id,
-      publicKeyId: rootKey.canonicalId,
-      type: rootKey.keyType,
-    })),
-    roles: set === undefined ? [] : roleStatuses(set),
-    delegations: (top?.delegations ?? []).map(({ name, authority, paths }) => ({
-      role: name,
-      keys: [...authority.keys.keys()],
-      paths,
-    })),
-    tags: [...(set?.targets.values() ?? [])].flatMap(({ role, body }) =>
-      [...body.targets].map(
-        ([tag, { sha256 }]) => `${tag} ${role} sha256:${sha256 ?? '(unusable)'}`,
-      ),
-    ),
-    ...(failure === undefined
-      ? {}
-      : { problem: failure instanceof Error ? failure.message : String(failure) }),
-  };
+/** Asks the trust server for all there is, delegations included. @returns the tags that would be served */
+async function askAll(
+  collection: Collection,
+  signers: readonly string[],
+): Promise<readonly string[]> {
+  await collection.refreshNow();
+  return (await collection.tags(signers)).value;
 }
 
-function toText(facts: TrustFacts): string {
-  const admitted =
-    facts.admission === undefined
-      ? ['nothing is on record']
-      : [
-          `root admitted by ${facts.admission === 'anchor' ? 'the configured anchor' : 'first use'} on ${facts.admittedAt}`,
-          `trust server last seen ${facts.checkedAt ?? 'never'}`,
-        ];
-  const lines = [
-    `${facts.gun} (trust source "${facts.trust}")`,
-    ...admitted.map((line) => `  ${line}`),
-    ...section(
-      'root keys',
-      facts.rootKeys.map(({ id, publicKeyId, type }) => `${id} ${type}, bare key ${publicKeyId}`),
-    ),
-    ...section(
-      'roles',
-      facts.roles.map(
-        ({ role, version, expiresAt }) => `${role} version ${version}, expires ${expiresAt}`,
-      ),
-    ),
-    ...section(
-      'delegations',
-      facts.delegations.map(({ role, keys }) => `${role} keys ${keys.join(', ')}`),
-    ),
-    ...section('signed tags', facts.tags),
-    ...(facts.problem === undefined ? [] : [`  problem: ${facts.problem}`]),
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function section(title: string, lines: readonly string[]): readonly string[] {
-  return lines.length === 0 ? [] : [`  ${title}:`, ...lines.map((line) => `    ${line}`)];
+/** Reads all that is on record, delegations included. */
+async function loadAll(collection: Collection): Promise<void> {
+  await collection.loadOnly();
+  const { state } = collection;
+  for (const [role, file] of state?.files.targets ?? []) {
+    if (role === 'targets' || state?.set === undefined) continue;
+    try {
+      state.set.acceptTargets(role, file instanceof Uint8Array ? file : file.bytes);
+    } catch (error) {
+      // On record for comparison only: the snapshot in force has another version of it, or none.
+      if (!(error instanceof CodedError)) throw error;
+    }
+  }
 }

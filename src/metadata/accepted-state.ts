@@ -1,7 +1,12 @@
 import { TrustError } from '../trust/errors.ts';
 import type { TargetsBody } from '../trust/model.ts';
 import { TrustedRoot } from '../trust/trusted-root.ts';
-import { type EarlierFile, type EarlierFiles, TrustedSet } from '../trust/trusted-set.ts';
+import {
+  type EarlierFile,
+  type EarlierFiles,
+  NO_EARLIER_FILES,
+  TrustedSet,
+} from '../trust/trusted-set.ts';
 import type { Admission, TrustRecord } from './ports.ts';
 import type { CollectionRules } from './rules.ts';
 
@@ -74,14 +79,11 @@ export function restore(record: TrustRecord, gun: string, rules: CollectionRules
 
 function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): TrustedRoot {
   const { anchor, weak } = rules;
-  const mayKeepFirstUse = record.admission === 'anchor' || anchor.kind === 'first-use';
   try {
-    // A root trusted on first use is not grandfathered once an operator has configured an anchor, or taken first use away.
-    if (mayKeepFirstUse) {
-      TrustedRoot.admit(record.anchorRoot, { gun, anchor, weak }, record.admittedAt);
-      const chained = { gun, anchor: { kind: 'first-use' }, weak } as const;
-      return TrustedRoot.admit(record.root, chained, record.admittedAt);
-    }
+    // Asked of the anchor as it is now: a root trusted on first use is not grandfathered once first use is taken away.
+    TrustedRoot.admit(record.anchorRoot, { gun, anchor, weak }, record.admittedAt);
+    const chained = { gun, anchor: { kind: 'first-use' }, weak } as const;
+    return TrustedRoot.admit(record.root, chained, record.admittedAt);
   } catch (error) {
     if (!(error instanceof TrustError) || error.code !== 'pin_mismatch') throw error;
   }
@@ -100,7 +102,8 @@ function restoreSet(
     now: 'ignore-expiry',
     weak,
     clockSkewMs,
-    earlier: { timestamp: undefined, snapshot: undefined, targets: new Map() },
+    // Delegations are accepted on demand: what they were last is their floor also while the server cannot be asked.
+    earlier: { ...NO_EARLIER_FILES, targets },
   });
   try {
     set.acceptTimestamp(rawBytes(timestamp));

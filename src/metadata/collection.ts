@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
+import { SingleFlight } from '../base/single-flight.ts';
 import { type FoundTarget, findTag, listTags, type Search } from '../trust/tag-search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import { type AcceptedState, filesOf, restore, toRecord } from './accepted-state.ts';
@@ -67,6 +68,7 @@ export class Collection {
   #lastUsedMs = 0;
   #attemptedAtMs = 0;
   readonly #tagIndexes = new WeakMap<TrustedSet, Map<string, ReadonlyMap<string, string>>>();
+  readonly #fetches = new SingleFlight<string, Uint8Array>();
   readonly #unavailable = new WeakMap<TrustedSet, Set<string>>();
 
   constructor(options: CollectionOptions) {
@@ -284,8 +286,9 @@ export class Collection {
       if ((await store.revision(key)) === this.#revision) return;
     }
     const stored = await store.load(key);
-    this.#revision = stored?.revision ?? 0;
     this.#adopt(stored === undefined ? undefined : restore(stored.record, key.gun, rules));
+    // Only now: a record that could not be adopted must not be written over by what is in memory.
+    this.#revision = stored?.revision ?? 0;
     this.#savedCheckAt = stored?.record.checkedAt ?? 0;
     this.#isLoaded = true;
   }
@@ -331,11 +334,12 @@ export class Collection {
 
   #announce(before: AcceptedState | undefined, after: AcceptedState | undefined): void {
     const { events } = this.#options;
-    if (after === undefined || after.set === before?.set) return;
-    if (before === undefined && after.admission === 'first-use') {
+    // Also when the rest of the refresh failed: the root is trusted, and on record, all the same.
+    if (before === undefined && after?.admission === 'first-use') {
       events.firstUse(this.key, [...after.root.authority('root').keys.keys()]);
     }
-    if (after.set !== undefined) events.advanced(this.key, versionsOf(after.set));
+    if (after?.set !== undefined && after.set !== before?.set)
+      events.advanced(this.key, versionsOf(after.set));
   }
 
   async #findPin(set: TrustedSet, tag: string, signers: readonly string[]): Promise<Pin> {
@@ -392,9 +396,12 @@ export class Collection {
     if (!isNeeded && unavailable.has(role)) return false;
     try {
       const { source, key } = this.#options;
-      const bytes = await withinDeadline(METADATA_LIMITS.refreshMs, (signal) =>
-        fetchNamed({ source, gun: key.gun, signal }, role, { meta, known: state }),
-      );
+      const fetching = (): Promise<Uint8Array> =>
+        withinDeadline(METADATA_LIMITS.refreshMs, (signal) =>
+          fetchNamed({ source, gun: key.gun, signal }, role, { meta, known: state }),
+        );
+      // Joined: a crowd that asks for a new tag asks for the same file.
+      const bytes = await this.#fetches.run(`${role} ${meta.hashes.get('sha256')}`, fetching);
       if (!set.targets.has(role)) set.acceptTargets(role, bytes);
       return true;
     } catch (error) {

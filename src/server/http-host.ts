@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 
@@ -127,6 +128,10 @@ export class HttpHost {
     const deadline = this.#options.clock.after(drainMs, () => this.#server.closeAllConnections());
     await promise;
     deadline.cancel();
+    // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
+    // they wait for is taken away too.
+    await nextTurn();
+    await nextTurn();
   }
 
   #listen(): void {

@@ -1,5 +1,6 @@
 import { type Certificate, readCertificates } from './certificate.ts';
 import { TrustError } from './errors.ts';
+import { isStrongEnough } from './keys.ts';
 import type { RootKey } from './root-keys.ts';
 
 /** What an operator configured as the reason to believe a collection's first root. */
@@ -122,11 +123,12 @@ function chainReaches(
 /** @param depth - how many issuers stand between the leaf and `subject`, `subject` included unless it is the leaf */
 function issued(issuer: Certificate, subject: Certificate, depth: number): boolean {
   if (issuer.pathLength !== undefined && issuer.pathLength < depth) return false;
-  return subject.x509.checkIssued(issuer.x509) && subject.x509.verify(issuer.x509.publicKey);
+  return subject.x509.checkIssued(issuer.x509) && subject.x509.verify(issuer.publicKey);
 }
 
 function isIssuer(certificate: Certificate): boolean {
-  return certificate.isCa && certificate.maySignCertificates && !certificate.isSha1Signed;
+  const { isCa, maySignCertificates, isSha1Signed, publicKey } = certificate;
+  return isCa && maySignCertificates && !isSha1Signed && isStrongEnough(publicKey);
 }
 
 function isInForce(certificate: Certificate, now: number): boolean {

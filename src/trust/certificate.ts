@@ -1,9 +1,11 @@
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type DerElement, readDer, readDerChildren } from './der.ts';
 
 /** What the trust rules look at in a certificate. */
 export interface Certificate {
   readonly x509: X509Certificate;
+  /** Read once, here, because OpenSSL throws for a key of a kind it does not know. */
+  readonly publicKey: KeyObject;
   /** The last common name of the subject, or undefined. */
   readonly commonName: string | undefined;
   /** Milliseconds since the epoch. */
@@ -85,7 +87,7 @@ export function encodePem(certificates: readonly Certificate[]): Uint8Array {
 /**
  * Reads the parts of a certificate that `X509Certificate` does not expose.
  *
- * @throws {DerError} when the encoding is not understood
+ * @throws {DerError} when the encoding is not understood; OpenSSL's own errors for a public key of an unknown kind
  * @source RFC 5280 §4.1
  */
 export function readCertificate(x509: X509Certificate): Certificate {
@@ -98,6 +100,7 @@ export function readCertificate(x509: X509Certificate): Certificate {
   const constraints = readBasicConstraints(extensions.get(OID.basicConstraints)?.value);
   return {
     x509,
+    publicKey: x509.publicKey,
     commonName: readCommonName(subject),
     notBefore: Date.parse(x509.validFrom),
     notAfter: Date.parse(x509.validTo),

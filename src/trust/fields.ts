@@ -58,7 +58,8 @@ export function asTime(value: JsonValue | undefined, where: string): number {
   if (match === null) malformed(where, 'is not an RFC 3339 time');
   const fraction = match[1];
   const trimmed = fraction === undefined ? text : text.replace(fraction, fraction.slice(0, 4));
-  const milliseconds = Date.parse(trimmed);
-  if (Number.isNaN(milliseconds)) malformed(where, 'is not a date');
-  return milliseconds;
+  const day = text.slice(0, 10);
+  // Date.parse alone would take 30 February for 2 March.
+  if (new Date(day).toISOString().slice(0, 10) !== day) malformed(where, 'is not a date');
+  return Date.parse(trimmed);
 }

@@ -117,7 +117,7 @@ function spki(der: Uint8Array): KeyObject {
  */
 function certificateKey(pem: Uint8Array): KeyObject | undefined {
   const first = readCertificates(pem)?.[0];
-  return first === undefined || first.isSha1Signed ? undefined : first.x509.publicKey;
+  return first === undefined || first.isSha1Signed ? undefined : first.publicKey;
 }
 
 /** The key, if it is of the kind that its `keytype` claims. */

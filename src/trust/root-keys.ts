@@ -82,12 +82,12 @@ function readRootKey(key: Key, dates: DateCheck): RootKey | undefined {
 }
 
 function bundleKeyId(bundle: readonly Certificate[]): string | undefined {
-  const keyType = KEY_TYPES.get(bundle[0]?.x509.publicKey.asymmetricKeyType);
+  const keyType = KEY_TYPES.get(bundle[0]?.publicKey.asymmetricKeyType);
   return keyType === undefined ? undefined : keyId(keyType, encodePem(bundle));
 }
 
 function isAcceptable(certificate: Certificate, dates: DateCheck): boolean {
-  if (certificate.isSha1Signed || !isStrongEnough(certificate.x509.publicKey)) return false;
+  if (certificate.isSha1Signed || !isStrongEnough(certificate.publicKey)) return false;
   if (certificate.notBefore > certificate.notAfter) return false;
   if (dates === 'ignore-dates') return true;
   return dates <= certificate.notAfter && certificate.notBefore <= dates + NOT_BEFORE_LEEWAY_MS;

@@ -133,8 +133,10 @@ export class TrustedRoot {
   }
 }
 
+/** An expired intermediate takes its key out of the root as an expired leaf does. */
 function certificateEnd(rootKey: RootKey | undefined): number {
-  return rootKey?.leaf.notAfter ?? 0;
+  if (rootKey === undefined) return 0;
+  return Math.min(...[rootKey.leaf, ...rootKey.intermediates].map(({ notAfter }) => notAfter));
 }
 
 /**

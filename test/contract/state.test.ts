@@ -87,6 +87,49 @@ for (const [name, open] of IMPLEMENTATIONS) {
     });
   });
 
+  describe(`${name}: the newest time seen`, () => {
+    it('only goes forward', async (t) => {
+      const state = open(t);
+      for (const [now, newest] of [
+        [NOW, NOW],
+        [NOW - 1, NOW],
+        [NOW + 5, NOW + 5],
+        [0, NOW + 5],
+      ] as const) {
+        await state.noteTime(now);
+        assert.equal(await state.newestTimeSeen(), newest);
+      }
+    });
+
+    it('is lowered to now on an operator’s word, which is remembered', async (t) => {
+      const state = open(t);
+      await state.noteTime(NOW + 1_000_000);
+      assert.equal(await state.timeResets(), 0);
+      assert.equal(await state.resetTime('the clock ran ahead'), NOW + 1_000_000);
+      assert.equal(await state.newestTimeSeen(), NOW);
+      assert.equal(await state.timeResets(), 1);
+      assert.deepEqual((await state.events(1))[0], {
+        kind: 'clock-reset',
+        collection: undefined,
+        reason: 'the clock ran ahead',
+        at: NOW,
+      });
+      await state.noteTime(NOW + 7);
+      assert.equal(await state.newestTimeSeen(), NOW + 7);
+    });
+
+    it('is never raised by a reset, and nothing is remembered then', async (t) => {
+      const state = open(t);
+      for (const time of [0, NOW - 5, NOW]) {
+        await state.noteTime(time);
+        assert.equal(await state.resetTime('for nothing'), undefined);
+        assert.equal(await state.newestTimeSeen(), time);
+      }
+      assert.equal(await state.timeResets(), 0);
+      assert.equal((await state.events(10)).length, 1);
+    });
+  });
+
   describe(`${name}: resets and events`, () => {
     it('forgets one collection, says why, and keeps what was vouched', async (t) => {
       const state = open(t);

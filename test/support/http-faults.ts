@@ -160,6 +160,10 @@ function sendSpaces(response: ServerResponse): void {
 }
 
 function later(response: ServerResponse, delayMs: number, action: () => void): void {
-  const timer = setTimeout(action, delayMs);
-  response.once('close', () => clearTimeout(timer));
+  const timer = setTimeout(() => {
+    response.off('close', cancel);
+    action();
+  }, delayMs);
+  const cancel = (): void => clearTimeout(timer);
+  response.once('close', cancel);
 }
