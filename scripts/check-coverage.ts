@@ -29,6 +29,7 @@ function runTests(): void {
     process.execPath,
     [
       ...['--test', '--experimental-test-coverage', '--test-coverage-include=src/**/*.ts'],
+      '--test-timeout=120000',
       ...['--test-reporter=dot', '--test-reporter-destination=stdout'],
       ...['--test-reporter=lcov', `--test-reporter-destination=${LCOV}`],
       ...files,

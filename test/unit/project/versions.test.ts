@@ -73,11 +73,13 @@ test('the lock file names no host to fetch packages from', () => {
   assert.match(textOf('.npmrc'), /^omit-lockfile-registry-resolved=true$/m);
 });
 
-test('the lock file has the Node binary of every platform that package.json names', () => {
-  const named = Object.keys(lock.packages['']?.optionalDependencies ?? {});
-  assert.ok(named.length > 0);
-  // `npm ci` would leave the platform without one, and the README's commands with the machine's own Node.
-  const missing = named.filter((name) => lock.packages[`node_modules/${name}`] === undefined);
+test('the lock file is complete for every platform', () => {
+  // `npm ci` refuses a lock file that leaves out a platform's package, also on other platforms.
+  const missing = Object.values(lock.packages).flatMap(({ optionalDependencies }) =>
+    Object.keys(optionalDependencies ?? {}).filter(
+      (name) => lock.packages[`node_modules/${name}`] === undefined,
+    ),
+  );
   assert.deepEqual(missing, []);
 });
 
