@@ -110,20 +110,26 @@ class ChallengeScanner {
       const isSeparated = this.#separated() || (count === 0 && isSpaced);
       if (!isSeparated) return false;
       if (this.#at === this.#text.length) return true;
-      const start = this.#at;
-      const name = this.#take(TOKEN)?.toLowerCase();
-      if (name === undefined) return false;
-      if (this.#take(EQUALS) === undefined) {
-        // Not a parameter: the next challenge's scheme begins here.
-        this.#at = start;
-        return true;
-      }
-      const value = this.#value();
-      if (value === undefined) return false;
-      if (challenge.parameters.has(name)) challenge.isMalformed = true;
-      challenge.parameters.set(name, value);
+      const next = this.#parameter(challenge);
+      if (next !== 'read') return next === 'next-challenge';
     }
     return false;
+  }
+
+  #parameter(challenge: RawChallenge): 'read' | 'next-challenge' | 'wrong' {
+    const start = this.#at;
+    const name = this.#take(TOKEN)?.toLowerCase();
+    if (name === undefined) return 'wrong';
+    if (this.#take(EQUALS) === undefined) {
+      // Not a parameter: the next challenge's scheme begins here.
+      this.#at = start;
+      return 'next-challenge';
+    }
+    const value = this.#value();
+    if (value === undefined) return 'wrong';
+    if (challenge.parameters.has(name)) challenge.isMalformed = true;
+    challenge.parameters.set(name, value);
+    return 'read';
   }
 
   #value(): string | undefined {

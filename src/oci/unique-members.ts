@@ -13,24 +13,24 @@ export function repeatedMember(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   let at = 0;
   while (at < json.length) {
-    const character = json[at];
-    if (character === '"') {
-      const end = endOfString(json, at);
-      if (isName(json, end)) {
-        const name: unknown = JSON.parse(json.slice(at, end));
-        const seen = open.at(-1);
-        if (typeof name === 'string' && seen?.has(name) === true) return name;
-        if (typeof name === 'string') seen?.add(name);
-      }
-      at = end;
-      continue;
+    const character = json[at] ?? '';
+    const end = character === '"' ? endOfString(json, at) : at + 1;
+    if (character !== '"') track(open, character);
+    else if (isName(json, end)) {
+      const name = String(JSON.parse(json.slice(at, end)));
+      const seen = open.at(-1);
+      if (seen?.has(name) === true) return name;
+      seen?.add(name);
     }
-    if (character === '{') open.push(new Set());
-    else if (character === '[') open.push(undefined);
-    else if (character === '}' || character === ']') open.pop();
-    at += 1;
+    at = end;
   }
   return undefined;
+}
+
+function track(open: (Set<string> | undefined)[], character: string): void {
+  if (character === '{') open.push(new Set());
+  else if (character === '[') open.push(undefined);
+  else if (character === '}' || character === ']') open.pop();
 }
 
 /** The position behind the closing quotation mark of the string that begins at `start`. */
