@@ -13,8 +13,8 @@ const SUITES = ['unit', 'contract', 'conformance'] as const;
 
 /** Least share of branches taken, in per cent; end-to-end tests, which run most of `app` and `cli`, are not counted. */
 const GATES: ReadonlyMap<string, number> = new Map([
-  ['trust', 97],
-  ['oci', 99],
+  ['trust', 96],
+  ['oci', 97],
   ['policy', 100],
   ['app', 75],
   ['cli', 60],

@@ -18,7 +18,13 @@ if (files.length === 0) {
 const concurrency = suites.includes('e2e') ? 1 : Math.max(2, availableParallelism());
 const child = spawn(
   process.execPath,
-  ['--test', `--test-concurrency=${concurrency}`, ...flags, ...files],
+  [
+    '--test',
+    `--test-timeout=${suites.includes('e2e') ? 400_000 : 180_000}`,
+    `--test-concurrency=${concurrency}`,
+    ...flags,
+    ...files,
+  ],
   { stdio: 'inherit' },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -6,7 +6,7 @@ import { checkConfig } from './check-config.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
 import { resolveImage } from './resolve.ts';
-import { serve } from './serve.ts';
+import { type CommandIo, serve } from './serve.ts';
 import { resetClock, resetTrust, showTrust } from './trust.ts';
 
 const KEEP_ALIVE_MS = 3_600_000;
@@ -17,11 +17,15 @@ const CONFIG_OPTION = ['-c, --config <file>', 'configuration file', DEFAULT_CONF
  * Runs one command line.
  *
  * @param words - without the interpreter and the script
+ * @param io - where it prints and what it reads; default: those of this process
  * @returns the exit code
  */
-export async function runCommandLine(words: readonly string[]): Promise<number> {
+export async function runCommandLine(
+  words: readonly string[],
+  io: CommandIo = { stdout: process.stdout, stderr: process.stderr, env: processEnvironment() },
+): Promise<number> {
   let exitCode: number = EXIT.ok;
-  const program = buildProgram((code) => {
+  const program = buildProgram(io, (code) => {
     exitCode = code;
   });
   // Timers of the core do not keep a process alive; a command that waits between two tries has nothing else that does.
@@ -30,20 +34,23 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     await program.parseAsync([...words], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error);
+    return report(error, io);
   } finally {
     clearInterval(alive);
   }
 }
 
-function buildProgram(finish: (exitCode: number) => void): Command {
-  const io = { stdout: process.stdout, stderr: process.stderr, env: processEnvironment() };
+function buildProgram(io: CommandIo, finish: (exitCode: number) => void): Command {
   const program = new Command('pinnace')
     .description(
       'A verifying registry proxy: tags are pinned to signed digests before an engine sees them.',
     )
     .version(VERSION)
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
     .showHelpAfterError('(pinnace --help shows what there is)');
   program
     .command('serve')
@@ -74,9 +81,11 @@ function buildProgram(finish: (exitCode: number) => void): Command {
   return program;
 }
 
-type Io = Parameters<typeof serve>[1];
-
-function addTrustCommands(program: Command, io: Io, finish: (exitCode: number) => void): void {
+function addTrustCommands(
+  program: Command,
+  io: CommandIo,
+  finish: (exitCode: number) => void,
+): void {
   const trust = program.command('trust').description('look at and mend what is trusted');
   trust
     .command('show')
@@ -116,19 +125,19 @@ function reasonOption(): Option {
     .makeOptionMandatory();
 }
 
-function report(error: unknown): number {
+function report(error: unknown, { stderr }: CommandIo): number {
   // Help and version come this way too, with exit code 0; commander has printed what there is to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof CodedError) {
-    process.stderr.write(`${error.message}\n`);
+    stderr.write(`${error.message}\n`);
     return EXIT.refused;
   }
   const failure = systemFailureText(error);
   if (failure !== undefined) {
-    process.stderr.write(`pinnace: ${failure}\n`);
+    stderr.write(`pinnace: ${failure}\n`);
     return EXIT.refused;
   }
-  process.stderr.write(
+  stderr.write(
     `pinnace: internal error: ${error instanceof Error ? error.stack : String(error)}\n`,
   );
   return EXIT.internal;

@@ -255,8 +255,9 @@ export class Collection {
     const { clock, rules } = this.#options;
     if (this.#state?.set === undefined) return undefined;
     const ageMs = clock.now() - this.#state.checkedAt;
-    if (ageMs > rules.maxAgeMs + rules.outageGraceMs) return undefined;
-    return Math.max(0, Math.floor(ageMs / 1000));
+    // A last check that lies in the future was noted by a clock that ran ahead: its age is not known.
+    if (ageMs < 0 || ageMs > rules.maxAgeMs + rules.outageGraceMs) return undefined;
+    return Math.floor(ageMs / 1000);
   }
 
   async #refresh(): Promise<void> {

@@ -7,7 +7,6 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 
@@ -130,8 +129,7 @@ export class HttpHost {
     deadline.cancel();
     // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
     // they wait for is taken away too.
-    await nextTurn();
-    await nextTurn();
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #listen(): void {

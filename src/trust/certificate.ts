@@ -1,5 +1,5 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { type DerElement, readDer, readDerChildren } from './der.ts';
+import { type DerElement, DerError, readDer, readDerChildren } from './der.ts';
 
 /** What the trust rules look at in a certificate. */
 export interface Certificate {
@@ -78,8 +78,8 @@ export function readCertificates(pem: Uint8Array): readonly Certificate[] | unde
 /** Encodes certificates as Go's PEM encoder does: 64 columns, LF, one block after the other. */
 export function encodePem(certificates: readonly Certificate[]): Uint8Array {
   const blocks = certificates.map(({ x509 }) => {
-    const lines = x509.raw.toString('base64').match(/.{1,64}/g) ?? [];
-    return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+    const lines = x509.raw.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n');
+    return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
   });
   return Buffer.from(blocks.join(''));
 }
@@ -107,7 +107,7 @@ export function readCertificate(x509: X509Certificate): Certificate {
     ...constraints,
     extendedKeyUsages: readUsages(extensions.get(OID.extendedKeyUsage)?.value),
     maySignCertificates: readMaySign(extensions.get(OID.keyUsage)?.value),
-    isSha1Signed: SHA1_SIGNATURES.has(readDerChildren(algorithm)[0]?.oid() ?? ''),
+    isSha1Signed: readDerChildren(algorithm).some((part) => SHA1_SIGNATURES.has(part.oid())),
     hasUnknownCritical: [...extensions].some(
       ([oid, extension]) => extension.isCritical && !KNOWN_CRITICAL.has(oid),
     ),
@@ -121,13 +121,12 @@ interface Extension {
 
 function readExtensions(wrapper: DerElement | undefined): ReadonlyMap<string, Extension> {
   const found = new Map<string, Extension>();
-  if (wrapper === undefined) return found;
   for (const extension of readDerChildren(readDerChildren(wrapper)[0])) {
-    const parts = readDerChildren(extension);
-    const octets = parts.at(-1);
-    if (octets === undefined) continue;
-    const isCritical = parts.length === 3 && parts[1]?.content[0] !== 0;
-    found.set(parts[0]?.oid() ?? '', { isCritical, value: readDer(octets.content) });
+    const [id, ...rest] = readDerChildren(extension);
+    const octets = rest.at(-1);
+    if (id === undefined || octets === undefined) throw new DerError('not an extension');
+    const isCritical = rest.length === 2 && rest[0]?.content[0] !== 0;
+    found.set(id.oid(), { isCritical, value: readDer(octets.content) });
   }
   return found;
 }

@@ -45,6 +45,7 @@ export interface TimestampBody extends RoleBody {
 
 /** @source TUF 1.0.34 §4.4; notary: tuf/data/snapshot.go */
 export interface SnapshotBody extends RoleBody {
+  readonly root: FileMeta;
   /** By role name, `root` included. */
   readonly files: ReadonlyMap<string, FileMeta>;
 }

@@ -192,10 +192,11 @@ class Parser {
   }
 
   #match(pattern: RegExp): string {
-    pattern.lastIndex = this.#at;
-    const piece = pattern.exec(this.#text)?.[0] ?? '';
-    this.#at += piece.length;
-    return piece;
+    const start = this.#at;
+    pattern.lastIndex = start;
+    pattern.test(this.#text);
+    this.#at = pattern.lastIndex;
+    return this.#text.slice(start, this.#at);
   }
 
   #fail(what: string): never {

@@ -108,14 +108,15 @@ function* searchBelow(
   isNeeded: boolean,
 ): Search<string | undefined> {
   const queue = start.filter(({ paths }) => covers(paths, tag));
-  for (let visited = 0; visited < queue.length; visited += 1) {
-    const delegation = queue[visited];
-    if (delegation === undefined) return undefined;
+  let visited = 0;
+  // The queue grows while it is walked.
+  for (const delegation of queue) {
     if (visited === MAX_ROLES) {
       throw new TrustError('malformed', `over ${MAX_ROLES} delegations cover this tag`, {
         detail: { tag, role: delegation.name },
       });
     }
+    visited += 1;
     const body = yield { role: delegation.name, isNeeded };
     if (body?.targets.has(tag) === true) return delegation.name;
     queue.push(...childrenOf(body, delegation.paths).filter(({ paths }) => covers(paths, tag)));

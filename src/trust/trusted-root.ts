@@ -92,7 +92,8 @@ export class TrustedRoot {
     const valid = validRootKeys(this.body, this.#rules.gun, now);
     const authority = authorityOf(this.body, valid);
     const { keyIds } = signersOf(this.#envelope, authority, this.#rules.weak);
-    const ends = [...keyIds].map((id) => certificateEnd(valid.get(id))).sort((a, b) => b - a);
+    const signing = [...valid].filter(([id]) => keyIds.has(id));
+    const ends = signing.map(([, key]) => certificateEnd(key)).sort((a, b) => b - a);
     return Math.min(this.body.expiresAt, ends[authority.threshold - 1] ?? 0);
   }
 
@@ -134,9 +135,8 @@ export class TrustedRoot {
 }
 
 /** An expired intermediate takes its key out of the root as an expired leaf does. */
-function certificateEnd(rootKey: RootKey | undefined): number {
-  if (rootKey === undefined) return 0;
-  return Math.min(...[rootKey.leaf, ...rootKey.intermediates].map(({ notAfter }) => notAfter));
+function certificateEnd({ leaf, intermediates }: RootKey): number {
+  return Math.min(...[leaf, ...intermediates].map(({ notAfter }) => notAfter));
 }
 
 /**

@@ -111,7 +111,7 @@ export class TrustedSet {
     });
     this.#requireFresh('snapshot', accepted.body.expiresAt);
     // Without this an old root, with keys since withdrawn, could go on being served beside new files.
-    requireHashes(this.root.bytes, fileOf(accepted, 'root'), 'root');
+    requireHashes(this.root.bytes, accepted.body.root, 'root');
     this.#snapshot = accepted;
   }
 
@@ -234,10 +234,6 @@ export class TrustedSet {
     const { now } = this.#options;
     if (now !== 'ignore-expiry') requireFresh(role, expiresAt, now);
   }
-}
-
-function fileOf(snapshot: VerifiedFile<SnapshotBody>, role: string): FileMeta {
-  return snapshot.body.files.get(role) ?? outOfOrder(role);
 }
 
 function outOfOrder(role: string): never {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { buildImage } from '../support/images.ts';
 import { RunningPinnace, reasonOf, Surroundings } from '../support/running-pinnace.ts';
@@ -35,6 +36,39 @@ describe('the whole proxy: many engines at once', () => {
     const files = around.notary.filesAsked();
     assert.ok(files.length <= 6, files.join(' '));
     assert.equal(await pinnace.metric('pinnace_blobs_in_flight'), 0);
+  });
+
+  it('takes an engine that hangs up for what it is, and serves the others', async () => {
+    await using around = await Surroundings.start();
+    const image = buildImage({ message: 'left', bigLayerBytes: 500_000 });
+    around.publisher(APP).release('1', image);
+    const layer = image.layers[1];
+    assert.ok(layer !== undefined);
+    await using pinnace = await RunningPinnace.start(await around.writeConfig());
+    const paths = [
+      `${APP}/manifests/1`,
+      `${APP}/tags/list`,
+      `${APP}/manifests/${image.manifest.digest}`,
+      `${APP}/blobs/${layer.digest}`,
+    ];
+    for (const [index, path] of paths.entries()) {
+      const slow = { kind: 'delay', delayMs: 150 } as const;
+      for (const server of [around.registry, around.notary]) server.inject(/./, slow);
+      const asked = (): number => around.registry.requests.length + around.notary.requests.length;
+      const before = asked();
+      const leaving = connect(pinnace.port(), '127.0.0.1');
+      leaving.write(`GET /v2/${path} HTTP/1.1\r\nHost: pinnace\r\n\r\n`);
+      const stays = pinnace.get(path);
+      const isUpstreamAsked = index === 0 || index === 3;
+      while (isUpstreamAsked && asked() === before) await new Promise(setImmediate);
+      leaving.destroy();
+      assert.equal((await stays).status, 200, path);
+      for (const server of [around.registry, around.notary]) server.clearFaults();
+    }
+    assert.deepEqual(pinnace.logged('request.failed'), []);
+    const verdicts = pinnace.logged('request').map(({ verdict }) => verdict);
+    assert.ok(verdicts.filter((verdict) => verdict === 'cut').length >= 2, verdicts.join(' '));
+    assert.deepEqual(new Set(verdicts), new Set(['cut', 'pinned']));
   });
 
   it('asks the trust server once when everybody is refused at once', async () => {

@@ -11,7 +11,10 @@ type Files = ReadonlyMap<string, Uint8Array>;
 /** One thing that happens to a collection. */
 type Move =
   | { readonly kind: 'publish' }
-  | { readonly kind: 'rotate'; readonly role: 'root' | 'timestamp' | 'snapshot' | 'targets' | typeof RELEASES }
+  | {
+      readonly kind: 'rotate';
+      readonly role: 'root' | 'timestamp' | 'snapshot' | 'targets' | typeof RELEASES;
+    }
   | { readonly kind: 'replay'; readonly state: number }
   | { readonly kind: 'mix'; readonly state: number; readonly role: string }
   | { readonly kind: 'resign'; readonly role: string; readonly back: number }
@@ -104,32 +107,44 @@ class History {
     const { clock, source } = this.#bench;
     switch (next.kind) {
       case 'publish':
-        return this.#publish();
+        this.#publish();
+        break;
       case 'rotate':
         if (next.role === 'root') this.#repository.rotateRoot();
         else this.#repository.rotateKey(next.role);
-        return this.#publish();
+        this.#publish();
+        break;
       case 'replay':
-        return this.#serve(this.#stateAt(next.state));
+        this.#serve(this.#stateAt(next.state));
+        break;
       case 'mix':
-        return this.#serve(new Map([...this.#served, ...filesOf(this.#stateAt(next.state), next.role)]));
+        this.#serve(new Map([...this.#served, ...filesOf(this.#stateAt(next.state), next.role)]));
+        break;
       case 'resign':
-        return this.#resign(next.role, next.back);
+        this.#resign(next.role, next.back);
+        break;
       case 'flip':
-        return this.#change(next.file, (bytes) => flip(bytes, next.bit));
+        this.#change(next.file, (bytes) => flip(bytes, next.bit));
+        break;
       case 'drop':
-        return this.#change(next.file, () => undefined);
+        this.#change(next.file, () => undefined);
+        break;
       case 'down':
-        return source.inject(next.what, 'trust_server_unreachable');
+        source.inject(next.what, 'trust_server_unreachable');
+        break;
       case 'repair':
         source.clearFaults();
-        return this.#publish();
+        this.#publish();
+        break;
       case 'restart':
-        return this.#bench.restart();
+        this.#bench.restart();
+        break;
       case 'pass':
-        return clock.advance(next.hours * HOUR_MS);
+        clock.advance(next.hours * HOUR_MS);
+        break;
       case 'backward':
-        return clock.setWallTime(new Date(clock.now() - next.hours * HOUR_MS));
+        clock.setWallTime(new Date(clock.now() - next.hours * HOUR_MS));
+        break;
     }
   }
 

@@ -72,10 +72,7 @@ export function parseRoot({ signed }: Envelope): RootBody {
  */
 export function parseTimestamp({ signed }: Envelope): TimestampBody {
   const body = parseRoleBody(signed, 'Timestamp');
-  const files = parseFiles(signed, ['snapshot']);
-  const snapshot = files.get('snapshot');
-  if (snapshot === undefined) malformed('meta.snapshot', 'is missing');
-  return { ...body, snapshot };
+  return { ...body, snapshot: requireListed(parseFiles(signed), 'snapshot') };
 }
 
 /**
@@ -86,7 +83,9 @@ export function parseTimestamp({ signed }: Envelope): TimestampBody {
  */
 export function parseSnapshot({ signed }: Envelope): SnapshotBody {
   const body = parseRoleBody(signed, 'Snapshot');
-  return { ...body, files: parseFiles(signed, ['root', 'targets']) };
+  const files = parseFiles(signed);
+  requireListed(files, 'targets');
+  return { ...body, root: requireListed(files, 'root'), files };
 }
 
 /** Reads what all roles share, and requires the exact type name: it keeps one role's file from passing as another's. */
@@ -133,18 +132,18 @@ export function parseAuthority(
   return { role, keys: own, threshold };
 }
 
-function parseFiles(
-  signed: JsonObject,
-  required: readonly string[],
-): ReadonlyMap<string, FileMeta> {
+function parseFiles(signed: JsonObject): ReadonlyMap<string, FileMeta> {
   const files = new Map<string, FileMeta>();
   for (const [name, entry] of asObject(signed.get('meta'), 'meta')) {
     files.set(name, parseFileMeta(entry, `meta.${name}`));
   }
-  for (const name of required) {
-    if (!files.get(name)?.hashes.has('sha256')) malformed(`meta.${name}`, 'lacks a SHA-256 hash');
-  }
   return files;
+}
+
+function requireListed(files: ReadonlyMap<string, FileMeta>, name: string): FileMeta {
+  const meta = files.get(name);
+  if (meta?.hashes.has('sha256') !== true) malformed(`meta.${name}`, 'lacks a SHA-256 hash');
+  return meta;
 }
 
 /** Reads length and hashes; algorithms other than SHA-256 and SHA-512 are passed over, as the dialect has it. */

@@ -52,11 +52,11 @@ describe('a collection of 10,000 tags', () => {
     assert.equal(await scene.collection.tagOf(content(1234).sha256, []), 'v1234');
     assert.equal(await scene.collection.tagOf(content(TAGS + 1).sha256, []), undefined);
     assert.equal(await scene.collection.tagOf(content(1234).sha256, ['nobody']), undefined);
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (let n = 1; n <= 200; n += 1) {
       assert.equal(await scene.collection.tagOf(content(n).sha256, []), `v${n}`);
     }
-    assert.ok(performance.now() - started < 1_000, 'the index is kept');
+    assert.ok(process.cpuUsage(started).user < 1_000_000, 'the index is kept');
     assert.equal(bodyOf(scene), body);
     scene.sign('fresh', TAGS + 1);
     assert.equal(await scene.collection.tagOf(content(TAGS + 1).sha256, []), 'fresh');

@@ -276,9 +276,9 @@ describe('CA anchors: hostile bundles', () => {
     const twins = Array.from({ length: 15 }, () => ca('twin', { keyPair }));
     const issuer = twins[0];
     assert.ok(issuer !== undefined);
-    const started = performance.now();
+    const started = process.cpuUsage();
     assert.equal(admits(caOf(root.certPem), [leafOf(issuer), ...twins]), false);
-    assert.ok(performance.now() - started < 2_000);
+    assert.ok(process.cpuUsage(started).user < 2_000_000);
   });
 
   it('with a loop end', () => {

@@ -90,6 +90,7 @@ describe('DER object identifiers', () => {
   it('gives the empty string for what is none', () => {
     assert.equal(new DerElement(0x04, Uint8Array.from([0x55, 0x04, 0x03])).oid(), '');
     assert.equal(new DerElement(0x06, new Uint8Array()).oid(), '');
+    assert.equal(new DerElement(0x06, Uint8Array.of(0x80)).oid(), '0.0', 'an arc that never ends');
   });
 });
 

@@ -143,6 +143,10 @@ describe('key strength', () => {
   }
 });
 
+it('an RSA key that does not say its length is not strong enough', () => {
+  assert.equal(isStrongEnough(JSON.parse('{"asymmetricKeyType":"rsa"}')), false);
+});
+
 function certificateOf(keyKind: 'p256' | 'rsa2048'): string {
   return makeCertificate({ commonName: 'x', keyKind }).certPem;
 }

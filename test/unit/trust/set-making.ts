@@ -1,4 +1,3 @@
-import { TrustError } from '../../../src/trust/errors.ts';
 import { TrustedRoot } from '../../../src/trust/trusted-root.ts';
 import {
   type EarlierFiles,
@@ -92,7 +91,7 @@ export function withEntry(role: string, meta: Json | undefined): RoleEdit {
   });
 }
 
-/** Whether an error is a programmer's, not the repository's. */
+/** Whether an error is the plain one that tells a programmer of a call out of order. */
 export function isProgrammersError(error: unknown): boolean {
-  return error instanceof Error && !(error instanceof TrustError);
+  return error instanceof Error && error.constructor === Error;
 }

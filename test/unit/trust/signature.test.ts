@@ -145,6 +145,13 @@ describe('signatures', () => {
     }
   });
 
+  it('by keys that do not say what they are do not verify', () => {
+    const publicKey: KeyObject = JSON.parse('{"asymmetricKeyType":"ec"}');
+    const signature = { keyId: '', method: 'ecdsa', value: Buffer.alloc(64) };
+    const key: Key = { ...ecdsa.key, publicKey };
+    assert.equal(verifySignature(key, signature, MESSAGE, STRONG_ONLY), false);
+  });
+
   it('by an Ed25519 key that is no point on the curve do not verify', () => {
     for (const byte of [0x00, 0x01, 0xff]) {
       const stored = Buffer.alloc(32, byte).toString('base64');
@@ -170,6 +177,14 @@ describe('weak algorithms', () => {
       assert.equal(verifies(rsa, 'rsapkcs1v15', pkcs1, weak), takesPkcs1);
       assert.equal(verifies(p224, 'ecdsa', p1363(p224.privateKey), weak), takesP224);
     }
+  });
+
+  it('an RSA key one bit too short is refused, though its signatures are of full length', () => {
+    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2047 });
+    const short: Made = { key: bare('rsa', publicKey), privateKey };
+    const value = pss(privateKey, 32);
+    assert.equal(value.length, 256);
+    assert.equal(verifies(short, 'rsapss', value), false);
   });
 
   it('named or not, other curves, short RSA keys and other methods stay refused', () => {

@@ -336,6 +336,12 @@ describe('listing tags', () => {
     assert.deepEqual(run(listTags([]), hidden), []);
   });
 
+  it('does not ask for releases unless it is delegated', () => {
+    const asked: RoleRequest[] = [];
+    run(listTags([]), tree({ targets: body({}) }), asked);
+    assert.deepEqual(asked, [{ role: 'targets', isNeeded: true }]);
+  });
+
   it('gives nothing of nothing', () => {
     assert.deepEqual(run(listTags([]), tree({})), []);
     assert.deepEqual(run(listTags([]), tree({ targets: body({}, [[RELEASES, all]]) })), []);

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { TrustReason } from '../../../src/base/reason-code.ts';
 import type { RootAnchor } from '../../../src/trust/anchor.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
+import type { TopLevelRole } from '../../../src/trust/model.ts';
 import { type RootRules, requireFresh, TrustedRoot } from '../../../src/trust/trusted-root.ts';
 import { changingSigned } from '../../support/damage.ts';
 import type { Json } from '../../support/notary-json.ts';
@@ -75,6 +76,12 @@ describe('admitting a first root', () => {
       assert.deepEqual([...root.authority(role).keys.keys()], ids);
       assert.equal(root.authority(role).role, role);
     }
+  });
+
+  it('gives a role it does not know an authority that nobody can meet', () => {
+    const mirrors: TopLevelRole = JSON.parse('"mirrors"');
+    const authority = admit(repositoryWith()).authority(mirrors);
+    assert.deepEqual(authority, { role: 'mirrors', keys: new Map(), threshold: Infinity });
   });
 
   it('is refused when it is malformed', () => {
