@@ -6,9 +6,12 @@ import type { CollectionRules } from '../metadata/rules.ts';
 import { parseRepositoryName } from '../oci/names.ts';
 import { PatternIndex } from '../policy/pattern-index.ts';
 import { caAnchor, type RootAnchor } from '../trust/anchor.ts';
+import { notaryV1 } from '../trust/dialect/notary-v1-dialect.ts';
 import { certificateKeyIds } from '../trust/root-keys.ts';
+import { dockerConvention } from '../trust/tag-search.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
-import { NotarySource } from '../upstream/notary-source.ts';
+import { MetadataServer } from '../upstream/metadata-server.ts';
+import { notaryLocation } from '../upstream/metadata-url.ts';
 
 /** What every trust source is made with. */
 export interface TrustSourceContext {
@@ -33,7 +36,8 @@ function createTrustSource(config: TrustSourceConfig, context: TrustSourceContex
   );
   const fallback: RootAnchor = { kind: config.trustOnFirstUse ? 'first-use' : 'none' };
   const { url, ca, credentials, realmHosts, proxy } = config;
-  const source = new NotarySource({
+  const source = new MetadataServer({
+    locate: notaryLocation,
     url,
     name: config.name,
     ...context,
@@ -50,7 +54,15 @@ function createTrustSource(config: TrustSourceConfig, context: TrustSourceContex
 
 function rulesOf(config: TrustSourceConfig, anchor: RootAnchor): CollectionRules {
   const { maxAgeMs, outageGraceMs, clockSkewMs, rsaPkcs1v15, p224 } = config;
-  return { anchor, weak: { rsaPkcs1v15, p224 }, clockSkewMs, maxAgeMs, outageGraceMs };
+  return {
+    dialect: notaryV1,
+    convention: dockerConvention,
+    anchor,
+    weak: { rsaPkcs1v15, p224 },
+    clockSkewMs,
+    maxAgeMs,
+    outageGraceMs,
+  };
 }
 
 function toAnchor(belief: RootBelief, { codeSigningChains }: TrustSourceConfig): RootAnchor {

@@ -39,8 +39,13 @@ export function filesOf(set: TrustedSet, earlier: EarlierFiles): EarlierFiles {
 
 /** A role that its parent, as far as known, delegates no more may start afresh when it is delegated again. */
 function mayStillBeDelegated(role: string, set: TrustedSet): boolean {
-  const parent = set.targets.get(role.slice(0, role.lastIndexOf('/')));
-  return parent === undefined || parent.body.delegations.some(({ name }) => name === role);
+  if (role === 'targets') return true;
+  const isUnknown = role.includes('/') && !set.targets.has(role.slice(0, role.lastIndexOf('/')));
+  return (
+    isUnknown ||
+    set.root.dialect.targetsFloor === 'snapshot' ||
+    [...set.targets.values()].some(({ body }) => body.delegations.some(({ name }) => name === role))
+  );
 }
 
 /** The durable form of a state. */
@@ -65,29 +70,46 @@ export function toRecord(state: AcceptedState): TrustRecord {
  * @throws {TrustError} `pin_mismatch`, `tofu_disabled` and what else makes the root unacceptable
  */
 export function restore(record: TrustRecord, gun: string, rules: CollectionRules): AcceptedState {
-  const root = restoreRoot(record, gun, rules);
+  const restored = restoreRoot(record, gun, rules);
+  const root = restored.root;
   const files: EarlierFiles = {
     timestamp: record.timestamp,
     snapshot: record.snapshot,
     targets: record.targets,
   };
-  const { anchorRoot, admission, admittedAt, checkedAt } = record;
+  const { admission, admittedAt, checkedAt } = record;
+  const { anchorRoot } = restored;
   const state = { anchorRoot, admission, admittedAt, root, files, checkedAt, rootCheckedAt: 0 };
-  const set = restoreSet(root, files, rules);
+  const set = restored.isSame ? restoreSet(root, files, rules) : undefined;
   return set === undefined ? { ...state, set } : { ...state, files: filesOf(set, files), set };
 }
 
-function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): TrustedRoot {
-  const { anchor, weak } = rules;
+interface RestoredRoot {
+  readonly root: TrustedRoot;
+  readonly anchorRoot: Uint8Array;
+  /** False when trust begins anew, at a configured root that is not the one the record began with. */
+  readonly isSame: boolean;
+}
+
+function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): RestoredRoot {
+  const { anchor } = rules;
+  const own = { gun, anchor, weak: rules.weak, dialect: rules.dialect };
+  const { anchorRoot, admittedAt } = record;
   try {
     // Asked of the anchor as it is now: a root trusted on first use is not grandfathered once first use is taken away.
-    TrustedRoot.admit(record.anchorRoot, { gun, anchor, weak }, record.admittedAt);
-    const chained = { gun, anchor: { kind: 'first-use' }, weak } as const;
-    return TrustedRoot.admit(record.root, chained, record.admittedAt);
+    TrustedRoot.admit(anchorRoot, own, admittedAt);
+    const chained = { ...own, anchor: { kind: 'first-use' } } as const;
+    const root = TrustedRoot.admit(record.root, chained, admittedAt);
+    return { root, anchorRoot, isSame: true };
   } catch (error) {
     if (!(error instanceof TrustError) || error.code !== 'pin_mismatch') throw error;
   }
-  return TrustedRoot.admit(record.root, { gun, anchor, weak }, record.admittedAt);
+  if (anchor.kind === 'root-file') {
+    const root = TrustedRoot.admit(anchor.bytes, own, admittedAt);
+    return { root, anchorRoot: anchor.bytes, isSame: false };
+  }
+  const root = TrustedRoot.admit(record.root, own, admittedAt);
+  return { root, anchorRoot, isSame: true };
 }
 
 function restoreSet(

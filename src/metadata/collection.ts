@@ -1,7 +1,8 @@
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import { type FoundTarget, findTag, listTags, type Search } from '../trust/tag-search.ts';
+import { TrustError } from '../trust/errors.ts';
+import type { FoundTarget, RoleRequest, Search } from '../trust/tag-search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import { type AcceptedState, filesOf, restore, toRecord } from './accepted-state.ts';
 import { inTime, withinDeadline } from './deadline.ts';
@@ -136,11 +137,16 @@ export class Collection {
 
   /** The tags that `pin` would answer; throws as `pin` does. */
   async tags(signers: readonly string[], signal?: AbortSignal): Promise<Answer<readonly string[]>> {
+    return await this.draw(() => this.#options.rules.convention.list(signers), signal);
+  }
+
+  /** Draws the result of any search from fresh metadata; throws as `pin` does, and what the search throws. */
+  async draw<Result>(search: () => Search<Result>, signal?: AbortSignal): Promise<Answer<Result>> {
     return await this.#answer(signal, async (set) => {
       const visited = new Set<string>();
-      const tags = await this.#search(set, listTags(signers), visited);
+      const result = await this.#search(set, search(), visited);
       set.requireFreshAt(this.#options.clock.now(), visited);
-      return tags;
+      return result;
     });
   }
 
@@ -348,7 +354,11 @@ export class Collection {
     const known = this.#pins.get(pinKey(tag, signers));
     if (known !== undefined && known.freshUntil > clock.now()) return known;
     const visited = new Set<string>();
-    const found = await this.#search(set, findTag(tag, signers), visited);
+    const found = await this.#search(
+      set,
+      this.#options.rules.convention.find(tag, signers),
+      visited,
+    );
     const now = clock.now();
     set.requireFreshAt(now, visited);
     const pin: Pin = { ...found, freshUntil: set.freshUntil(visited, now) };
@@ -361,8 +371,16 @@ export class Collection {
     signers: readonly string[],
   ): Promise<ReadonlyMap<string, string>> {
     const bySha256 = new Map<string, string>();
-    for (const tag of await this.#search(set, listTags(signers), new Set())) {
-      bySha256.set((await this.#search(set, findTag(tag, signers), new Set())).sha256, tag);
+    for (const tag of await this.#search(
+      set,
+      this.#options.rules.convention.list(signers),
+      new Set(),
+    )) {
+      bySha256.set(
+        (await this.#search(set, this.#options.rules.convention.find(tag, signers), new Set()))
+          .sha256,
+        tag,
+      );
     }
     return bySha256;
   }
@@ -377,8 +395,8 @@ export class Collection {
     try {
       let step = search.next();
       while (step.done !== true) {
-        const { role, isNeeded } = step.value;
-        const isThere = await this.#ensureRole(set, role, isNeeded);
+        const { role } = step.value;
+        const isThere = await this.#ensureRole(set, step.value);
         if (isThere) visited.add(role);
         step = search.next(isThere ? set.targets.get(role)?.body : undefined);
       }
@@ -388,11 +406,18 @@ export class Collection {
     }
   }
 
-  async #ensureRole(set: TrustedSet, role: string, isNeeded: boolean): Promise<boolean> {
-    if (set.targets.has(role)) return true;
+  async #ensureRole(set: TrustedSet, request: RoleRequest): Promise<boolean> {
+    const { role, delegator, isNeeded } = request;
+    if (set.isAccepted(role, delegator)) return true;
     const meta = set.expected(role);
     const state = this.#state;
-    if (meta === undefined || state === undefined) return false;
+    if (state === undefined) return false;
+    if (meta === undefined) {
+      if (set.root.dialect.unlistedDelegation === 'unpublished') return false;
+      throw new TrustError('metadata_missing', `the snapshot does not list ${role}`, {
+        detail: { role },
+      });
+    }
     const unavailable = this.#unavailable.get(set) ?? new Set();
     if (!isNeeded && unavailable.has(role)) return false;
     try {
@@ -401,9 +426,11 @@ export class Collection {
         withinDeadline(METADATA_LIMITS.refreshMs, (signal) =>
           fetchNamed({ source, gun: key.gun, signal }, role, { meta, known: state }),
         );
+      const known = set.targets.get(role)?.bytes;
+      const name = state.root.dialect.fileName(role, meta, state.root.body);
       // Joined: a crowd that asks for a new tag asks for the same file.
-      const bytes = await this.#fetches.run(`${role} ${meta.hashes.get('sha256')}`, fetching);
-      if (!set.targets.has(role)) set.acceptTargets(role, bytes);
+      const bytes = known ?? (await this.#fetches.run(name, fetching));
+      if (!set.isAccepted(role, delegator)) set.acceptTargets(role, bytes, delegator);
       return true;
     } catch (error) {
       if (isNeeded) throw error;

@@ -1,7 +1,8 @@
+import type { Dialect } from '../trust/dialect.ts';
 import { TrustError } from '../trust/errors.ts';
-import type { FileMeta } from '../trust/model.ts';
+import type { FileMeta, RoleBody } from '../trust/model.ts';
 import { type RootRules, TrustedRoot } from '../trust/trusted-root.ts';
-import { NO_EARLIER_FILES, TrustedSet } from '../trust/trusted-set.ts';
+import { type EarlierFile, NO_EARLIER_FILES, TrustedSet } from '../trust/trusted-set.ts';
 import { sha256Hex } from '../trust/verified-file.ts';
 import { type AcceptedState, filesOf } from './accepted-state.ts';
 import type { MetadataSource } from './ports.ts';
@@ -73,10 +74,14 @@ async function runOnce(context: RefreshContext, run: Run): Promise<void> {
   const set = new TrustedSet(base.root, { now, weak, clockSkewMs, earlier: base.files });
   set.acceptTimestamp(run.timestamp ?? (await fetchTimestamp(context)));
   // From here on an older timestamp is refused even if the rest of this run fails.
-  run.advance({ ...base, files: { ...base.files, timestamp: set.timestamp }, set: undefined });
+  const files = { ...base.files, timestamp: set.timestamp };
+  run.advance({ ...base, files, set: undefined });
 
   const snapshotMeta = set.timestamp.body.snapshot;
   set.acceptSnapshot(await fetchNamed(context, 'snapshot', { meta: snapshotMeta, known: base }));
+  if (context.rules.dialect.targetsFloor === 'snapshot') {
+    run.advance({ ...base, files: { ...files, snapshot: set.snapshot }, set: undefined });
+  }
   const targetsMeta = set.expected('targets');
   if (targetsMeta === undefined) throw missing('targets');
   const targets = await fetchNamed(context, 'targets', { meta: targetsMeta, known: base });
@@ -86,11 +91,11 @@ async function runOnce(context: RefreshContext, run: Run): Promise<void> {
 
 /** @throws {TrustError} `no_trust_data` and what `TrustedRoot.admit` throws */
 async function admitRoot(context: RefreshContext): Promise<AcceptedState> {
-  const rules: RootRules = {
-    gun: context.gun,
-    anchor: context.rules.anchor,
-    weak: context.rules.weak,
-  };
+  const { anchor, weak, dialect } = context.rules;
+  const rules: RootRules = { gun: context.gun, anchor, weak, dialect };
+  if (anchor.kind === 'root-file') {
+    return admitted(TrustedRoot.admit(anchor.bytes, rules, context.now), context);
+  }
   const newest = await fetchRoot(context, 'root.json');
   if (newest === undefined) throw noTrustData(context.gun);
   try {
@@ -143,6 +148,8 @@ async function walkRoots(
     const next = await fetchRoot(context, `${state.root.body.version + 1}.root.json`);
     if (next === undefined) break;
     state = { ...state, root: state.root.successor(next), set: undefined };
+    // §5.3.8: each step of the chain is kept. A root trusted only for being the first is not, until it is in force.
+    if (state.admission === 'anchor' || state.checkedAt > 0) advance(state);
   }
   state = { ...state, rootCheckedAt: context.now };
   // An admitted root is worth keeping only once it, or what it leads to, can be relied on.
@@ -206,17 +213,30 @@ export async function fetchNamed(
   role: string,
   { meta, known }: NamedFile,
 ): Promise<Uint8Array> {
-  const sha256 = meta.hashes.get('sha256');
-  if (sha256 === undefined) {
-    throw new TrustError('malformed', `${role} is listed without a SHA-256`, { detail: { role } });
-  }
+  const { dialect, body } = known.root;
+  const file = dialect.fileName(role, meta, body);
   const earlier = role === 'snapshot' ? known.files.snapshot : known.files.targets.get(role);
-  if (earlier instanceof Uint8Array && sha256Hex(earlier) === sha256) return earlier;
-  if (!(earlier instanceof Uint8Array) && earlier?.sha256 === sha256) return earlier.bytes;
-  const maxBytes = Math.min(meta.length, METADATA_LIMITS.fileBytes);
-  const bytes = await source.fetch(gun, `${role}.${sha256}.json`, { maxBytes, signal });
+  if (earlier !== undefined && isTheOne(earlier, meta, dialect)) {
+    return earlier instanceof Uint8Array ? earlier : earlier.bytes;
+  }
+  const maxBytes = Math.min(meta.length ?? Infinity, METADATA_LIMITS.fileBytes);
+  const bytes = await source.fetch(gun, file, { maxBytes, signal });
   if (bytes === undefined) throw missing(role);
   return bytes;
+}
+
+/** Whether a file from an earlier run is the one that the parent names: by hash, else by version. It is verified again. */
+function isTheOne(
+  file: EarlierFile<RoleBody>,
+  { hashes, version }: FileMeta,
+  dialect: Dialect,
+): boolean {
+  const sha256 = hashes.get('sha256');
+  if (sha256 !== undefined) {
+    return (file instanceof Uint8Array ? sha256Hex(file) : file.sha256) === sha256;
+  }
+  if (!(file instanceof Uint8Array)) return file.body.version === version;
+  return dialect.parseEnvelope(file).signed.get('version') === version;
 }
 
 function missing(role: string): TrustError {

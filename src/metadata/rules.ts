@@ -1,8 +1,12 @@
 import type { RootAnchor } from '../trust/anchor.ts';
+import type { Dialect } from '../trust/dialect.ts';
 import type { WeakAlgorithms } from '../trust/keys.ts';
+import type { TargetConvention } from '../trust/tag-search.ts';
 
 /** How one collection is to be verified, and how fresh it must be. Durations in milliseconds. */
 export interface CollectionRules {
+  readonly dialect: Dialect;
+  readonly convention: TargetConvention;
   readonly anchor: RootAnchor;
   readonly weak: WeakAlgorithms;
   /** How long past its expiry a timestamp is still taken, for a clock that runs ahead. */

@@ -18,6 +18,11 @@ export type RootAnchor =
       /** Also accept leaves that are only good for code signing, which the reference client refuses. */
       readonly acceptCodeSigning: boolean;
     }
+  | {
+      /** A root file that the operator has: in TUF 1.0 the way by which trust begins. */
+      readonly kind: 'root-file';
+      readonly bytes: Uint8Array;
+    }
   | { readonly kind: 'first-use' }
   | { readonly kind: 'none' };
 
@@ -51,7 +56,8 @@ export function admittedKeys(
   anchor: RootAnchor,
   now: number,
 ): ReadonlyMap<string, RootKey> {
-  if (anchor.kind === 'first-use') return keys;
+  // A root file was compared as a whole before its keys are looked at.
+  if (anchor.kind === 'first-use' || anchor.kind === 'root-file') return keys;
   if (anchor.kind === 'none') {
     throw new TrustError('tofu_disabled', 'no trust anchor is configured for this collection', {
       detail: { role: 'root' },
@@ -93,13 +99,15 @@ interface ChainRules {
  */
 function chainReaches(
   pinned: readonly Certificate[],
-  { leaf, intermediates }: RootKey,
+  { certificate: bundle }: RootKey,
   rules: ChainRules,
 ): boolean {
   const isUsable = (certificate: Certificate): boolean =>
     isInForce(certificate, rules.now) &&
     permits(certificate, rules.usages) &&
     !certificate.hasUnknownCritical;
+  if (bundle === undefined) return false;
+  const { leaf, intermediates } = bundle;
   const anchors = pinned.filter(isUsable);
   const unvisited = new Set(intermediates.filter((one) => isUsable(one) && isIssuer(one)));
   let level = [leaf].filter(isUsable);

@@ -14,9 +14,11 @@ export interface WeakAlgorithms {
 
 /** A public key as metadata carries it. */
 export interface Key {
-  /** SHA-256 over the key object, recomputed, never taken from the metadata. */
+  /** In Notary v1 the SHA-256 over the key object, recomputed; in TUF 1.0 the name under which the metadata has the key. */
   readonly id: string;
   readonly keyType: string;
+  /** The signature scheme, where keys name one. */
+  readonly scheme?: string;
   /** The decoded `public` member. */
   readonly publicBytes: Uint8Array;
   /** The usable key, or undefined for a type or encoding that can never verify anything. */

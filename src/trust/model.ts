@@ -1,6 +1,6 @@
 import type { Key } from './keys.ts';
 import type { Signature } from './signature.ts';
-import type { JsonObject } from './strict-json.ts';
+import type { JsonObject, JsonValue } from './strict-json.ts';
 import type { Authority } from './threshold.ts';
 
 /** A metadata file taken apart but not yet believed. */
@@ -27,14 +27,17 @@ export type TopLevelRole = (typeof TOP_LEVEL_ROLES)[number];
 
 /** @source TUF 1.0.34 §4.3; notary: tuf/data/root.go */
 export interface RootBody extends RoleBody {
+  /** Whether file names carry versions; only TUF 1.0 goes by it. */
+  readonly consistentSnapshot: boolean;
   readonly keys: ReadonlyMap<string, Key>;
   readonly roles: ReadonlyMap<TopLevelRole, Authority>;
 }
 
-/** What one file says of another: its exact length and its hashes in lower-case hex by algorithm. */
+/** What one file says of another, as far as it says it: length, version, and hashes in lower-case hex by algorithm. */
 export interface FileMeta {
-  /** Bytes. */
-  readonly length: number;
+  /** Exact length in bytes. */
+  readonly length: number | undefined;
+  readonly version: number | undefined;
   readonly hashes: ReadonlyMap<'sha256' | 'sha512', string>;
 }
 
@@ -45,7 +48,8 @@ export interface TimestampBody extends RoleBody {
 
 /** @source TUF 1.0.34 §4.4; notary: tuf/data/snapshot.go */
 export interface SnapshotBody extends RoleBody {
-  readonly root: FileMeta;
+  /** The root it belongs to; only Notary v1 names it. */
+  readonly root: FileMeta | undefined;
   /** By role name, `root` included. */
   readonly files: ReadonlyMap<string, FileMeta>;
 }
@@ -56,14 +60,22 @@ export interface Target {
   readonly length: number;
   /** Lower-case hex, or undefined when the entry has no SHA-256 of the right size. */
   readonly sha256: string | undefined;
+  /** Lower-case hex; read in TUF 1.0 only, where an entry may have this one alone. */
+  readonly sha512?: string;
+  /** What the publisher said of it beyond that. */
+  readonly custom?: JsonValue;
 }
 
 /** Part of a targets role's right, handed to other keys. */
 export interface Delegation {
   readonly name: string;
   readonly authority: Authority;
-  /** A target is in scope if its name starts with one of these. */
+  /** Which names are in scope: prefixes in Notary v1, shell-style patterns in TUF 1.0. */
   readonly paths: readonly string[];
+  /** TUF 1.0: instead of paths, prefixes of the hex SHA-256 of names in scope. */
+  readonly pathHashPrefixes?: readonly string[];
+  /** TUF 1.0: the search does not go on behind this delegation. */
+  readonly isTerminating?: boolean;
 }
 
 /** @source TUF 1.0.34 §4.5; notary: tuf/data/targets.go */

@@ -4,11 +4,13 @@ import { isStrongEnough, type Key, keyId } from './keys.ts';
 import type { RootBody } from './model.ts';
 import type { Authority } from './threshold.ts';
 
-/** A root key together with the certificate that binds it to the collection. */
+/** A root key, in Notary v1 together with the certificate that binds it to the collection. */
 export interface RootKey {
   readonly key: Key;
-  readonly leaf: Certificate;
-  readonly intermediates: readonly Certificate[];
+  readonly certificate?: {
+    readonly leaf: Certificate;
+    readonly intermediates: readonly Certificate[];
+  };
 }
 
 /** When certificate dates are looked at: at an instant (milliseconds since the epoch), or not at all. */
@@ -34,7 +36,8 @@ export function validRootKeys(
   const valid = new Map<string, RootKey>();
   for (const [id, key] of root.roles.get('root')?.keys ?? []) {
     const rootKey = readRootKey(key, dates);
-    if (rootKey !== undefined && nameFits(rootKey.leaf.commonName, gun)) valid.set(id, rootKey);
+    const commonName = rootKey?.certificate?.leaf.commonName;
+    if (rootKey !== undefined && nameFits(commonName, gun)) valid.set(id, rootKey);
   }
   if (valid.size === 0) {
     throw new TrustError('root_cert_invalid', 'the root role has no valid certificate', {
@@ -78,7 +81,7 @@ function readRootKey(key: Key, dates: DateCheck): RootKey | undefined {
   const intermediates = others.filter((certificate) => isAcceptable(certificate, dates));
   // The reference recomputes the ID from its own encoding; a key that then has another ID verifies nothing there.
   if (key.id !== bundleKeyId([leaf, ...intermediates])) return undefined;
-  return { key, leaf, intermediates };
+  return { key, certificate: { leaf, intermediates } };
 }
 
 function bundleKeyId(bundle: readonly Certificate[]): string | undefined {

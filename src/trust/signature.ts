@@ -66,15 +66,23 @@ function verifyRsa(
   weak: WeakAlgorithms,
 ): boolean {
   if (!isStrongEnough(publicKey) || signature.value.length < MIN_RSA_SIGNATURE_BYTES) return false;
-  if (signature.method === 'rsapss') {
-    const padding = constants.RSA_PKCS1_PSS_PADDING;
-    // OpenSSL would otherwise find out the salt length from the signature and accept any.
-    const saltLength = PSS_SALT_BYTES;
-    return verify('sha256', message, { key: publicKey, padding, saltLength }, signature.value);
-  }
+  if (signature.method === 'rsapss') return verifyPss(publicKey, message, signature.value);
   if (signature.method === 'rsapkcs1v15' && weak.rsaPkcs1v15) {
-    const padding = constants.RSA_PKCS1_PADDING;
-    return verify('sha256', message, { key: publicKey, padding }, signature.value);
+    return verifyPkcs1(publicKey, message, signature.value);
   }
   return false;
+}
+
+/** RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of exactly 32 bytes. @source RFC 8017 §8.1 */
+export function verifyPss(key: KeyObject, message: Uint8Array, value: Uint8Array): boolean {
+  const padding = constants.RSA_PKCS1_PSS_PADDING;
+  // OpenSSL would otherwise find out the salt length from the signature and accept any.
+  const saltLength = PSS_SALT_BYTES;
+  return verify('sha256', message, { key, padding, saltLength }, value);
+}
+
+/** RSASSA-PKCS1-v1_5 with SHA-256. @source RFC 8017 §8.2 */
+export function verifyPkcs1(key: KeyObject, message: Uint8Array, value: Uint8Array): boolean {
+  const padding = constants.RSA_PKCS1_PADDING;
+  return verify('sha256', message, { key, padding }, value);
 }

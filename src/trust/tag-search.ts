@@ -1,9 +1,12 @@
 import { TrustError } from './errors.ts';
 import type { Delegation, Target, TargetsBody } from './model.ts';
+import type { JsonValue } from './strict-json.ts';
 
 /** A role whose content the search needs next. */
 export interface RoleRequest {
   readonly role: string;
+  /** The role whose delegation leads there; empty for `targets`. */
+  readonly delegator: string;
   /** False when the answer can only change the wording of a refusal; then failing to get it may be ignored. */
   readonly isNeeded: boolean;
 }
@@ -19,7 +22,20 @@ export interface FoundTarget {
   readonly length: number;
   /** The role that published it. */
   readonly role: string;
+  /** What the publisher said of it beyond that. */
+  readonly custom?: JsonValue;
 }
+
+/** How a source's targets are named after tags, and which of its roles publish. */
+export interface TargetConvention {
+  /** Finds what a tag means; every signer must have signed the same digest. */
+  find(tag: string, signers: readonly string[]): Search<FoundTarget>;
+  /** The tags that `find` would find with these signers. */
+  list(signers: readonly string[]): Search<readonly string[]>;
+}
+
+/** Docker's convention in Notary v1: a target is a tag, and `targets/releases` publishes before `targets`. */
+export const dockerConvention: TargetConvention = { find: findTag, list: listTags };
 
 /** The delegation that publishes in Docker's convention. */
 export const RELEASES_ROLE = 'targets/releases';
@@ -72,7 +88,7 @@ function* isFound(tag: string, signers: readonly string[]): Search<boolean> {
 }
 
 /** Whether the error says something of one tag, not of the collection. */
-function isAboutTheTag({ code }: TrustError): boolean {
+export function isAboutTheTag({ code }: TrustError): boolean {
   return (
     code === 'tag_not_signed' ||
     code === 'tag_not_released' ||
@@ -117,7 +133,7 @@ function* searchBelow(
       });
     }
     visited += 1;
-    const body = yield { role: delegation.name, isNeeded };
+    const body = yield { role: delegation.name, delegator: parentOf(delegation.name), isNeeded };
     if (body?.targets.has(tag) === true) return delegation.name;
     queue.push(...childrenOf(body, delegation.paths).filter(({ paths }) => covers(paths, tag)));
   }
@@ -154,7 +170,11 @@ function* requireSigner(
 }
 
 function* needed(role: string): Search<TargetsBody | undefined> {
-  return yield { role, isNeeded: true };
+  return yield { role, delegator: parentOf(role), isNeeded: true };
+}
+
+function parentOf(role: string): string {
+  return role.slice(0, Math.max(0, role.lastIndexOf('/')));
 }
 
 function delegationTo(body: TargetsBody | undefined, role: string): Delegation | undefined {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { Dialect } from './dialect.ts';
 import { TrustError } from './errors.ts';
 import type { Key, WeakAlgorithms } from './keys.ts';
-import { type Signature, verifySignature } from './signature.ts';
+import type { Signature } from './signature.ts';
 
 /** The right to speak for a role: the keys, and how many distinct ones must have signed. */
 export interface Authority {
@@ -9,6 +10,12 @@ export interface Authority {
   /** The keys of the role by key ID. */
   readonly keys: ReadonlyMap<string, Key>;
   readonly threshold: number;
+}
+
+/** How signatures are to be verified. */
+export interface SignatureRules {
+  readonly dialect: Dialect;
+  readonly weak: WeakAlgorithms;
 }
 
 /** What was signed, and by whom it claims to be. */
@@ -32,14 +39,14 @@ export function authorityFingerprint(authority: Authority): string {
 export function signersOf(
   file: SignedBytes,
   authority: Authority,
-  weak: WeakAlgorithms,
+  { dialect, weak }: SignatureRules,
 ): { readonly keyIds: ReadonlySet<string>; readonly anyFailed: boolean } {
   const byPublicKey = new Map<string, string>();
   let anyFailed = false;
   for (const signature of file.signatures) {
     const key = authority.keys.get(signature.keyId);
     if (key === undefined || byPublicKey.has(key.canonicalId)) continue;
-    if (verifySignature(key, signature, file.signedBytes, weak)) {
+    if (dialect.verifySignature(key, signature, file.signedBytes, weak)) {
       byPublicKey.set(key.canonicalId, key.id);
     } else {
       anyFailed = true;
@@ -59,9 +66,9 @@ export function signersOf(
 export function requireThreshold(
   file: SignedBytes,
   authority: Authority,
-  weak: WeakAlgorithms,
+  rules: SignatureRules,
 ): ReadonlySet<string> {
-  const { keyIds, anyFailed } = signersOf(file, authority, weak);
+  const { keyIds, anyFailed } = signersOf(file, authority, rules);
   if (keyIds.size >= authority.threshold) return keyIds;
   const detail = {
     role: authority.role,

@@ -1,14 +1,15 @@
 import { admittedKeys, type RootAnchor } from './anchor.ts';
-import { parseEnvelope, parseRoot } from './dialect/notary-v1.ts';
+import type { Dialect } from './dialect.ts';
 import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { Envelope, RootBody, TopLevelRole } from './model.ts';
-import { authorityOf, type RootKey, validRootKeys } from './root-keys.ts';
+import { authorityOf, type RootKey } from './root-keys.ts';
 import { type Authority, requireThreshold, signersOf } from './threshold.ts';
 import { withRole } from './verified-file.ts';
 
 /** What the rules for one collection's root depend on. */
 export interface RootRules {
+  readonly dialect: Dialect;
   readonly gun: string;
   readonly anchor: RootAnchor;
   readonly weak: WeakAlgorithms;
@@ -41,11 +42,12 @@ export class TrustedRoot {
    */
   static admit(bytes: Uint8Array, rules: RootRules, admittedAt: number): TrustedRoot {
     return withRole('root', () => {
-      const envelope = parseEnvelope(bytes);
-      const body = parseRoot(envelope);
-      const keys = validRootKeys(body, rules.gun, 'ignore-dates');
+      requireAnchorFile(bytes, rules.anchor);
+      const envelope = rules.dialect.parseEnvelope(bytes);
+      const body = rules.dialect.parseRoot(envelope);
+      const keys = rules.dialect.rootKeys(body, rules.gun, 'ignore-dates');
       const admitted = admittedKeys(keys, rules.anchor, admittedAt);
-      requireThreshold(envelope, authorityOf(body, admitted), rules.weak);
+      requireThreshold(envelope, authorityOf(body, admitted), rules);
       return new TrustedRoot(envelope, body, rules);
     });
   }
@@ -59,11 +61,12 @@ export class TrustedRoot {
    */
   successor(bytes: Uint8Array): TrustedRoot {
     return withRole('root', () => {
-      const envelope = parseEnvelope(bytes);
-      const body = parseRoot(envelope);
-      const own = validRootKeys(body, this.#rules.gun, 'ignore-dates');
+      const { dialect, gun } = this.#rules;
+      const envelope = dialect.parseEnvelope(bytes);
+      const body = dialect.parseRoot(envelope);
+      const own = dialect.rootKeys(body, gun, 'ignore-dates');
       this.#requireSignedByThis(envelope, body);
-      requireThreshold(envelope, authorityOf(body, own), this.#rules.weak);
+      requireThreshold(envelope, authorityOf(body, own), this.#rules);
       this.#requireNextVersion(body);
       return new TrustedRoot(envelope, body, this.#rules);
     });
@@ -78,8 +81,8 @@ export class TrustedRoot {
    */
   requireInForce(now: number): void {
     withRole('root', () => {
-      const valid = validRootKeys(this.body, this.#rules.gun, now);
-      requireThreshold(this.#envelope, authorityOf(this.body, valid), this.#rules.weak);
+      const valid = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, now);
+      requireThreshold(this.#envelope, authorityOf(this.body, valid), this.#rules);
       requireFresh('root', this.body.expiresAt, now);
     });
   }
@@ -89,12 +92,16 @@ export class TrustedRoot {
    * too few of its signers' certificates are left. Call it only on a root that is in force.
    */
   inForceUntil(now: number): number {
-    const valid = validRootKeys(this.body, this.#rules.gun, now);
+    const valid = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, now);
     const authority = authorityOf(this.body, valid);
-    const { keyIds } = signersOf(this.#envelope, authority, this.#rules.weak);
+    const { keyIds } = signersOf(this.#envelope, authority, this.#rules);
     const signing = [...valid].filter(([id]) => keyIds.has(id));
     const ends = signing.map(([, key]) => certificateEnd(key)).sort((a, b) => b - a);
     return Math.min(this.body.expiresAt, ends[authority.threshold - 1] ?? 0);
+  }
+
+  get dialect(): Dialect {
+    return this.#rules.dialect;
   }
 
   /** The keys and threshold that speak for a top-level role. */
@@ -118,9 +125,9 @@ export class TrustedRoot {
 
   /** In this role the previous root's certificates count whatever their dates: their keys only vouch for a successor. */
   #requireSignedByThis(envelope: Envelope, body: RootBody): void {
-    const keys = validRootKeys(this.body, this.#rules.gun, 'ignore-dates');
+    const keys = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, 'ignore-dates');
     const authority = authorityOf(this.body, keys);
-    const { keyIds } = signersOf(envelope, authority, this.#rules.weak);
+    const { keyIds } = signersOf(envelope, authority, this.#rules);
     if (keyIds.size >= authority.threshold) return;
     throw new TrustError('root_rotation_invalid', 'the new root is not signed by the trusted one', {
       detail: {
@@ -134,9 +141,18 @@ export class TrustedRoot {
   }
 }
 
-/** An expired intermediate takes its key out of the root as an expired leaf does. */
-function certificateEnd({ leaf, intermediates }: RootKey): number {
+/** An expired intermediate takes its key out of the root as an expired leaf does; a bare key has no end of its own. */
+function certificateEnd({ certificate }: RootKey): number {
+  if (certificate === undefined) return Number.POSITIVE_INFINITY;
+  const { leaf, intermediates } = certificate;
   return Math.min(...[leaf, ...intermediates].map(({ notAfter }) => notAfter));
+}
+
+function requireAnchorFile(bytes: Uint8Array, anchor: RootAnchor): void {
+  if (anchor.kind !== 'root-file' || Buffer.compare(bytes, anchor.bytes) === 0) return;
+  throw new TrustError('pin_mismatch', 'this is not the root that is configured', {
+    detail: { role: 'root' },
+  });
 }
 
 /**

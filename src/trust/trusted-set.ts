@@ -1,5 +1,3 @@
-import { parseSnapshot, parseTimestamp } from './dialect/notary-v1.ts';
-import { parseTargets } from './dialect/notary-v1-targets.ts';
 import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { FileMeta, RoleBody, SnapshotBody, TargetsBody, TimestampBody } from './model.ts';
@@ -9,6 +7,7 @@ import { requireFresh, type TrustedRoot } from './trusted-root.ts';
 import {
   type BodyParser,
   requireHashes,
+  requireListedVersion,
   requireMatch,
   requireNotOlder,
   sha256Hex,
@@ -85,10 +84,18 @@ export class TrustedSet {
    * @source TUF 1.0.34 §5.4.2–5.4.4 (#update-timestamp)
    */
   acceptTimestamp(bytes: Uint8Array): void {
-    const accepted = this.#accept(bytes, this.#options.earlier.timestamp, {
-      authority: this.root.authority('timestamp'),
-      parse: parseTimestamp,
-    });
+    const { dialect } = this.root;
+    const authority = this.root.authority('timestamp');
+    const { parseTimestamp } = dialect;
+    const floor = this.#floor(this.#options.earlier.timestamp, authority, parseTimestamp);
+    let accepted = this.#verify(bytes, floor, { authority, parse: parseTimestamp });
+    if (floor !== undefined) {
+      const isSameVersion = accepted.body.version === floor.body.version;
+      // §5.4.3.1: the trusted one stays; with it the version of the snapshot cannot change either.
+      if (isSameVersion && dialect.sameTimestampVersion === 'keep') accepted = floor;
+      requireNotOlder(accepted, floor);
+      requireVersionsKept('snapshot', accepted.body.snapshot, floor.body.snapshot);
+    }
     const { clockSkewMs = 0 } = this.#options;
     this.#requireFresh('timestamp', accepted.body.expiresAt + clockSkewMs);
     this.#timestamp = accepted;
@@ -102,16 +109,23 @@ export class TrustedSet {
    * @source TUF 1.0.34 §5.5.2–5.5.6 (#update-snapshot); notary: tuf/builder.go (root in snapshot)
    */
   acceptSnapshot(bytes: Uint8Array): void {
-    requireMatch(bytes, this.timestamp.body.snapshot, 'snapshot');
+    const { dialect } = this.root;
+    const meta = this.timestamp.body.snapshot;
+    requireMatch(bytes, meta, 'snapshot');
     const authority = this.root.authority('snapshot');
-    this.#earlierSnapshot = this.#floor(this.#options.earlier.snapshot, authority, parseSnapshot);
-    const accepted = this.#accept(bytes, this.#earlierSnapshot, {
-      authority,
-      parse: parseSnapshot,
-    });
+    const { parseSnapshot } = dialect;
+    const floor = this.#floor(this.#options.earlier.snapshot, authority, parseSnapshot);
+    const accepted = this.#verify(bytes, floor, { authority, parse: parseSnapshot });
+    requireListedVersion(accepted, meta);
+    if (floor !== undefined) requireNotOlder(accepted, floor);
+    if (floor !== undefined && dialect.targetsFloor === 'snapshot') {
+      requireRolesKept(accepted.body, floor.body);
+    }
     this.#requireFresh('snapshot', accepted.body.expiresAt);
     // Without this an old root, with keys since withdrawn, could go on being served beside new files.
-    requireHashes(this.root.bytes, accepted.body.root, 'root');
+    const { root } = accepted.body;
+    if (root !== undefined) requireHashes(this.root.bytes, root, 'root');
+    this.#earlierSnapshot = floor;
     this.#snapshot = accepted;
   }
 
@@ -125,22 +139,32 @@ export class TrustedSet {
   }
 
   /**
-   * Accepts the file of `targets` or of a delegation whose parent was accepted before.
+   * Accepts the file of `targets` or of a delegation whose delegator was accepted before.
    *
+   * @param delegator - the role whose delegation counts; in Notary v1 it follows from the name
    * @throws {TrustError} `length_exceeded`, `length_mismatch`, `checksum_mismatch`, `malformed`, `bad_signature`,
    * `threshold_not_met`, `rollback` (also when a delegation that was listed is listed no more), `targets_expired`
    * @source TUF 1.0.34 §5.6.2–5.6.6 (#update-targets)
    */
-  acceptTargets(role: string, bytes: Uint8Array): VerifiedFile<TargetsBody> {
+  acceptTargets(
+    role: string,
+    bytes: Uint8Array,
+    delegator: string = parentOf(role),
+  ): VerifiedFile<TargetsBody> {
+    const { dialect } = this.root;
     const meta = this.expected(role);
     if (meta === undefined) outOfOrder(role);
     requireMatch(bytes, meta, role);
-    const accepted = this.#accept(bytes, this.#options.earlier.targets.get(role), {
-      authority: this.#targetsAuthority(role),
-      parse: (envelope) => parseTargets(envelope, role),
-    });
+    const authority = this.#targetsAuthority(role, delegator);
+    const parse: BodyParser<TargetsBody> = (envelope) => dialect.parseTargets(envelope, role);
+    const floor = this.#floor(this.#options.earlier.targets.get(role), authority, parse);
+    const accepted = this.#verify(bytes, floor, { authority, parse });
+    requireListedVersion(accepted, meta);
+    if (dialect.targetsFloor === 'own-file') {
+      if (floor !== undefined) requireNotOlder(accepted, floor);
+      this.#requireStillListed(accepted.body);
+    }
     this.#requireFresh(role, accepted.body.expiresAt);
-    this.#requireStillListed(accepted.body);
     this.#targets.set(role, accepted);
     return accepted;
   }
@@ -174,23 +198,32 @@ export class TrustedSet {
     for (const role of roles) requireFresh(role, this.#targets.get(role)?.body.expiresAt ?? 0, now);
   }
 
-  #targetsAuthority(role: string): Authority {
+  /**
+   * Whether a role has been accepted under what this delegator says of it. Another delegator's word does not count: it may
+   * have named other keys.
+   */
+  isAccepted(role: string, delegator: string): boolean {
+    const accepted = this.#targets.get(role);
+    if (accepted === undefined) return false;
+    return accepted.verifiedUnder === authorityFingerprint(this.#targetsAuthority(role, delegator));
+  }
+
+  #targetsAuthority(role: string, delegator: string): Authority {
     if (role === 'targets') return this.root.authority('targets');
-    const parent = this.#targets.get(role.slice(0, role.lastIndexOf('/')));
+    const parent = this.#targets.get(delegator);
     const delegation = parent?.body.delegations.find(({ name }) => name === role);
     return delegation?.authority ?? outOfOrder(role);
   }
 
-  #accept<Body extends RoleBody>(
+  /** The file with its signatures verified; one that was verified before under the same authority is not parsed again. */
+  #verify<Body extends RoleBody>(
     bytes: Uint8Array,
-    earlier: EarlierFile<Body> | undefined,
+    floor: VerifiedFile<Body> | undefined,
     { authority, parse }: { readonly authority: Authority; readonly parse: BodyParser<Body> },
   ): VerifiedFile<Body> {
-    const floor = this.#floor(earlier, authority, parse);
     if (floor !== undefined && floor.sha256 === sha256Hex(bytes)) return floor;
-    const offered = verifyFile(bytes, authority, { parse, weak: this.#options.weak });
-    if (floor !== undefined) requireNotOlder(offered, floor);
-    return offered;
+    const { weak } = this.#options;
+    return verifyFile(bytes, authority, { parse, weak, dialect: this.root.dialect });
   }
 
   /**
@@ -207,7 +240,8 @@ export class TrustedSet {
     if (!isBytes && earlier.verifiedUnder === authorityFingerprint(authority)) return earlier;
     try {
       const bytes = isBytes ? earlier : earlier.bytes;
-      return verifyFile(bytes, authority, { parse, weak: this.#options.weak });
+      const { weak } = this.#options;
+      return verifyFile(bytes, authority, { parse, weak, dialect: this.root.dialect });
     } catch (error) {
       if (error instanceof TrustError) return undefined;
       throw error;
@@ -221,7 +255,9 @@ export class TrustedSet {
       const wasListed = this.#earlierSnapshot?.body.files.has(name) ?? false;
       const earlier = this.#options.earlier.targets.get(name);
       const wasAccepted =
-        this.#floor(earlier, authority, (envelope) => parseTargets(envelope, name)) !== undefined;
+        this.#floor(earlier, authority, (envelope) =>
+          this.root.dialect.parseTargets(envelope, name),
+        ) !== undefined;
       if (wasListed || wasAccepted) {
         throw new TrustError('rollback', `${name} was published and is no longer listed`, {
           detail: { role: name, snapshotVersion: this.snapshot.body.version },
@@ -234,6 +270,38 @@ export class TrustedSet {
     const { now } = this.#options;
     if (now !== 'ignore-expiry') requireFresh(role, expiresAt, now);
   }
+}
+
+/**
+ * Requires that no role of the trusted snapshot is missing from the new one or listed there with an older version.
+ *
+ * @throws {TrustError} `rollback`
+ * @source TUF 1.0.34 §5.5.5 (#update-snapshot)
+ */
+function requireRolesKept(offered: SnapshotBody, trusted: SnapshotBody): void {
+  for (const [role, meta] of trusted.files) {
+    const listed = offered.files.get(role);
+    if (listed === undefined) {
+      throw new TrustError('rollback', `${role} was published and is no longer listed`, {
+        detail: { role, snapshotVersion: offered.version },
+      });
+    }
+    requireVersionsKept(role, listed, meta);
+  }
+}
+
+/** @throws {TrustError} `rollback` when a listed version is lower than the one listed before */
+function requireVersionsKept(role: string, offered: FileMeta, trusted: FileMeta): void {
+  if (offered.version === undefined || trusted.version === undefined) return;
+  if (offered.version >= trusted.version) return;
+  throw new TrustError('rollback', `${role} is listed with an older version than before`, {
+    detail: { role, trustedVersion: trusted.version, offeredVersion: offered.version },
+  });
+}
+
+/** In Notary v1 a delegation's name starts with its delegator's. */
+function parentOf(role: string): string {
+  return role.slice(0, role.lastIndexOf('/'));
 }
 
 function outOfOrder(role: string): never {

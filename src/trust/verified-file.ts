@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { parseEnvelope } from './dialect/notary-v1.ts';
 import { TrustError } from './errors.ts';
-import type { WeakAlgorithms } from './keys.ts';
 import type { Envelope, FileMeta, RoleBody } from './model.ts';
-import { type Authority, authorityFingerprint, requireThreshold } from './threshold.ts';
+import {
+  type Authority,
+  authorityFingerprint,
+  requireThreshold,
+  type SignatureRules,
+} from './threshold.ts';
 
 /** A metadata file whose signatures have been verified, with the authority they were verified under. */
 export interface VerifiedFile<Body extends RoleBody> {
@@ -26,11 +29,11 @@ export type BodyParser<Body extends RoleBody> = (envelope: Envelope) => Body;
 export function verifyFile<Body extends RoleBody>(
   bytes: Uint8Array,
   authority: Authority,
-  options: { readonly parse: BodyParser<Body>; readonly weak: WeakAlgorithms },
+  options: SignatureRules & { readonly parse: BodyParser<Body> },
 ): VerifiedFile<Body> {
   return withRole(authority.role, () => {
-    const envelope = parseEnvelope(bytes);
-    requireThreshold(envelope, authority, options.weak);
+    const envelope = options.dialect.parseEnvelope(bytes);
+    requireThreshold(envelope, authority, options);
     return {
       role: authority.role,
       bytes,
@@ -64,14 +67,29 @@ export function sha256Hex(bytes: Uint8Array): string {
  * @source TUF 1.0.34 §5.5.2, §5.6.2; notary: tuf/data/types.go (CheckHashes)
  */
 export function requireMatch(bytes: Uint8Array, meta: FileMeta, role: string): void {
-  const detail = { role, expectedBytes: meta.length, actualBytes: bytes.length };
-  if (bytes.length > meta.length) {
+  const expectedBytes = meta.length ?? bytes.length;
+  const detail = { role, expectedBytes, actualBytes: bytes.length };
+  if (bytes.length > expectedBytes) {
     throw new TrustError('length_exceeded', `${role} is longer than announced`, { detail });
   }
-  if (bytes.length < meta.length) {
+  if (bytes.length < expectedBytes) {
     throw new TrustError('length_mismatch', `${role} is shorter than announced`, { detail });
   }
-  requireHashes(bytes, meta, role);
+  // A file bound by version alone has neither; its version is compared once it has been read.
+  if (meta.hashes.size > 0 || meta.version === undefined) requireHashes(bytes, meta, role);
+}
+
+/**
+ * Requires that a file has the version under which the referring file lists it, where that says one.
+ *
+ * @throws {TrustError} `checksum_mismatch`: the file is not the one its parent names
+ * @source TUF 1.0.34 §5.5.4, §5.6.4
+ */
+export function requireListedVersion(file: VerifiedFile<RoleBody>, meta: FileMeta): void {
+  if (meta.version === undefined || file.body.version === meta.version) return;
+  throw new TrustError('checksum_mismatch', `${file.role} is not the version its parent names`, {
+    detail: { role: file.role, listedVersion: meta.version, offeredVersion: file.body.version },
+  });
 }
 
 /** Requires every known hash, and at least one. @throws {TrustError} `checksum_mismatch` */

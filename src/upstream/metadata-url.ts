@@ -24,7 +24,7 @@ export interface MetadataLocation {
  * @throws {TrustError} `malformed` for a file name that no metadata may lead to
  * @source notary: server/server.go
  */
-export function metadataLocation(base: URL, gun: string, file: string): MetadataLocation {
+export function notaryLocation(base: URL, gun: string, file: string): MetadataLocation {
   // The length is checked first: it bounds the work below for hostile names.
   if (gun.length > MAX_GUN_LENGTH || !gun.split('/').every((part) => GUN_PART.test(part))) {
     throw new OciError('NAME_INVALID', 'not a name of a trusted collection');
@@ -35,4 +35,20 @@ export function metadataLocation(base: URL, gun: string, file: string): Metadata
   }
   const prefix = base.href.replace(/\/$/, '');
   return { url: new URL(`${prefix}/v2/${gun}/_trust/tuf/${file}`), role };
+}
+
+const TUF_FILE = /^(?:[1-9][0-9]{0,9}\.)?((?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+)\.json$/;
+
+/**
+ * Finds a metadata file of a TUF 1.0 repository: all files lie side by side below the URL, role names percent-encoded.
+ *
+ * @throws {TrustError} `malformed` for a file name that no metadata may lead to
+ * @source TUF 1.0.34 §4.1 (#file-formats), §6 (#consistent-snapshots)
+ */
+export function tufLocation(base: URL, _gun: string, file: string): MetadataLocation {
+  const role = file.length > 3 * MAX_FILE_LENGTH ? undefined : TUF_FILE.exec(file)?.[1];
+  if (role === undefined) {
+    throw new TrustError('malformed', 'metadata leads to a file whose name is not allowed');
+  }
+  return { url: new URL(`${base.href.replace(/\/$/, '')}/${file}`), role };
 }

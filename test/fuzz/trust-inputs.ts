@@ -8,6 +8,7 @@ import {
   parseSnapshot,
   parseTimestamp,
 } from '../../src/trust/dialect/notary-v1.ts';
+import { notaryV1 } from '../../src/trust/dialect/notary-v1-dialect.ts';
 import { parseTargets } from '../../src/trust/dialect/notary-v1-targets.ts';
 import { TrustError } from '../../src/trust/errors.ts';
 import { parseKey } from '../../src/trust/keys.ts';
@@ -59,7 +60,12 @@ export function checkStructures(numRuns: number): void {
           mayRefuse(() => parse(envelope));
         }
         mayRefuse(() => parseTargets(envelope, 'targets'));
-        const rules = { gun: GUN, anchor: { kind: 'first-use' }, weak: STRONG_ONLY } as const;
+        const rules = {
+          dialect: notaryV1,
+          gun: GUN,
+          anchor: { kind: 'first-use' },
+          weak: STRONG_ONLY,
+        } as const;
         mayRefuse(() => TrustedRoot.admit(bytes, rules, 0));
       });
     },
@@ -128,6 +134,7 @@ export function checkCertificates(numRuns: number): void {
       const keys = new Map([[key.id, key]]);
       const root: RootBody = {
         version: 1,
+        consistentSnapshot: true,
         expiresAt: Number.MAX_SAFE_INTEGER,
         keys,
         roles: new Map([['root', { role: 'root', threshold: 1, keys }]]),

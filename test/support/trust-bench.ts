@@ -3,6 +3,8 @@ import type { TrustStateStore } from '../../src/metadata/ports.ts';
 import type { CollectionRules } from '../../src/metadata/rules.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';
 import type { RootAnchor } from '../../src/trust/anchor.ts';
+import { notaryV1 } from '../../src/trust/dialect/notary-v1-dialect.ts';
+import { dockerConvention } from '../../src/trust/tag-search.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryMetadataSource } from './memory-metadata-source.ts';
 
@@ -36,6 +38,8 @@ export class TrustBench {
     this.clock = clock ?? new FakeClock();
     this.store = store ?? new MemoryState(this.clock);
     this.#rules = {
+      dialect: notaryV1,
+      convention: dockerConvention,
       anchor: anchor ?? { kind: 'first-use' },
       weak: { rsaPkcs1v15: false, p224: false },
       clockSkewMs: 0,

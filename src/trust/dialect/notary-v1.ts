@@ -61,7 +61,7 @@ export function parseRoot({ signed }: Envelope): RootBody {
   for (const role of TOP_LEVEL_ROLES) {
     roles.set(role, parseAuthority(entries.get(role), keys, { role, where: `roles.${role}` }));
   }
-  return { ...body, keys, roles };
+  return { ...body, keys, roles, consistentSnapshot: true };
 }
 
 /**
@@ -159,5 +159,6 @@ function parseFileMeta(value: JsonValue, where: string): FileMeta {
       malformed(where, `has a ${algorithm} of wrong size`);
     hashes.set(algorithm, Buffer.from(bytes).toString('hex'));
   }
-  return { length: asInteger(entry.get('length'), `${where}.length`, 0), hashes };
+  const length = asInteger(entry.get('length'), `${where}.length`, 0);
+  return { length, version: undefined, hashes };
 }

@@ -10,6 +10,8 @@ import type {
 import type { CollectionRules } from '../../../src/metadata/rules.ts';
 import { StateError } from '../../../src/store/errors.ts';
 import { MemoryState } from '../../../src/store/memory-state.ts';
+import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
+import { dockerConvention } from '../../../src/trust/tag-search.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryMetadataSource } from '../../support/memory-metadata-source.ts';
 import {
@@ -168,6 +170,8 @@ export class Scene {
     this.repository = new NotaryRepository({ gun: GUN, ...repository });
     this.repository.addDelegation(RELEASES);
     this.rules = {
+      dialect: notaryV1,
+      convention: dockerConvention,
       anchor: { kind: 'first-use' },
       weak: { rsaPkcs1v15: false, p224: false },
       clockSkewMs: 0,

@@ -16,6 +16,8 @@ import type {
 import type { Refusal, ServedManifest } from '../../../src/resolve/pull-service.ts';
 import { VerifiedPulls } from '../../../src/resolve/verified-pulls.ts';
 import { MemoryState } from '../../../src/store/memory-state.ts';
+import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
+import { dockerConvention } from '../../../src/trust/tag-search.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { type Image, signedContentOf } from '../../support/images.ts';
 import { MemoryMetadataSource } from '../../support/memory-metadata-source.ts';
@@ -88,6 +90,8 @@ export class PullBench {
           {
             source: this.source,
             rulesFor: () => ({
+              dialect: notaryV1,
+              convention: dockerConvention,
               anchor: { kind: 'first-use' },
               weak: { rsaPkcs1v15: false, p224: false },
               clockSkewMs: 0,

@@ -10,7 +10,7 @@ import { requireThreshold } from '../../../src/trust/threshold.ts';
 import { encodeWireJson } from '../../support/notary-json.ts';
 import { makeRoleKey } from '../../support/notary-keys.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
-import { authorityFor, STRONG_ONLY, utf8 } from './making.ts';
+import { authorityFor, NOTARY_RULES, utf8 } from './making.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -89,7 +89,7 @@ describe('inputs made to cost time', () => {
     const signatures = Array.from({ length: 256 }, () => ({ keyid, method, sig }));
     const envelope = parseEnvelope(encodeWireJson({ signed: {}, signatures }));
     inTime(() => {
-      const act = (): unknown => requireThreshold(envelope, authorityFor('x', [key]), STRONG_ONLY);
+      const act = (): unknown => requireThreshold(envelope, authorityFor('x', [key]), NOTARY_RULES);
       throwsWithCode(act, TrustError, 'bad_signature');
     });
   });

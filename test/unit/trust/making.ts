@@ -1,11 +1,12 @@
 import { caAnchor, type RootAnchor } from '../../../src/trust/anchor.ts';
+import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
 import { type Key, parseKey, type WeakAlgorithms } from '../../../src/trust/keys.ts';
 import {
   type JsonObject,
   type JsonValue,
   parseStrictJson,
 } from '../../../src/trust/strict-json.ts';
-import type { Authority } from '../../../src/trust/threshold.ts';
+import type { Authority, SignatureRules } from '../../../src/trust/threshold.ts';
 import { encodeWireJson, type Json } from '../../support/notary-json.ts';
 import type { RoleKey } from '../../support/notary-keys.ts';
 
@@ -17,6 +18,9 @@ export const DAY_MS = 86_400_000;
 
 /** Only the algorithms that are on without being named. */
 export const STRONG_ONLY: WeakAlgorithms = { rsaPkcs1v15: false, p224: false };
+
+/** How signatures of the Notary v1 dialect are verified. */
+export const NOTARY_RULES: SignatureRules = { dialect: notaryV1, weak: STRONG_ONLY };
 
 /** Trust in whatever root comes first. */
 export const FIRST_USE: RootAnchor = { kind: 'first-use' };

@@ -140,5 +140,11 @@ export function certifiedKey(pem: string, keyType = 'ecdsa-x509'): Key {
 export function rootOf(keys: readonly Key[], threshold = 1): RootBody {
   const byId = new Map(keys.map((key) => [key.id, key]));
   const root = { role: 'root', threshold, keys: byId };
-  return { version: 1, expiresAt: NOW + DAY_MS, keys: byId, roles: new Map([['root', root]]) };
+  return {
+    version: 1,
+    consistentSnapshot: true,
+    expiresAt: NOW + DAY_MS,
+    keys: byId,
+    roles: new Map([['root', root]]),
+  };
 }

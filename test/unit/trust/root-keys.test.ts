@@ -183,8 +183,8 @@ describe('valid root keys', () => {
     const bad = certifiedKey(pem({ name: 'elsewhere' }));
     const valid = validRootKeys(rootOf([bad, good]), GUN, NOW);
     assert.deepEqual([...valid.keys()], [good.id]);
-    assert.equal(valid.get(good.id)?.leaf.commonName, GUN);
-    assert.equal(valid.get(good.id)?.intermediates.length, 1);
+    assert.equal(valid.get(good.id)?.certificate?.leaf.commonName, GUN);
+    assert.equal(valid.get(good.id)?.certificate?.intermediates.length, 1);
     assert.equal(valid.get(good.id)?.key, good);
   });
 

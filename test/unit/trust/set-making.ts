@@ -1,3 +1,4 @@
+import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
 import { TrustedRoot } from '../../../src/trust/trusted-root.ts';
 import {
   type EarlierFiles,
@@ -39,7 +40,7 @@ export function setFor(
   repository: NotaryRepository,
   options: Partial<TrustedSetOptions> = {},
 ): TrustedSet {
-  const rules = { gun: GUN, anchor: FIRST_USE, weak: STRONG_ONLY };
+  const rules = { dialect: notaryV1, gun: GUN, anchor: FIRST_USE, weak: STRONG_ONLY };
   const root = TrustedRoot.admit(repository.bytes('root'), rules, NOW);
   const all = { now: NOW, weak: STRONG_ONLY, earlier: NO_EARLIER_FILES, ...options };
   return new TrustedSet(root, all);

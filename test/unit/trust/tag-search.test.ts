@@ -232,11 +232,11 @@ describe('what a search needs', () => {
     const asked: RoleRequest[] = [];
     assert.throws(() => run(findTag('v1', []), roles, asked));
     assert.deepEqual(asked, [
-      { role: 'targets', isNeeded: true },
-      { role: RELEASES, isNeeded: true },
-      { role: 'targets/releases/eu', isNeeded: true },
-      { role: 'targets/a', isNeeded: false },
-      { role: 'targets/a/b', isNeeded: false },
+      { role: 'targets', delegator: '', isNeeded: true },
+      { role: RELEASES, delegator: 'targets', isNeeded: true },
+      { role: 'targets/releases/eu', delegator: RELEASES, isNeeded: true },
+      { role: 'targets/a', delegator: 'targets', isNeeded: false },
+      { role: 'targets/a/b', delegator: 'targets/a', isNeeded: false },
     ]);
   });
 
@@ -339,7 +339,7 @@ describe('listing tags', () => {
   it('does not ask for releases unless it is delegated', () => {
     const asked: RoleRequest[] = [];
     run(listTags([]), tree({ targets: body({}) }), asked);
-    assert.deepEqual(asked, [{ role: 'targets', isNeeded: true }]);
+    assert.deepEqual(asked, [{ role: 'targets', delegator: '', isNeeded: true }]);
   });
 
   it('gives nothing of nothing', () => {

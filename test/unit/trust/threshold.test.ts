@@ -10,7 +10,7 @@ import {
 import { certificateKey, makeRoleKey, type RoleKey } from '../../support/notary-keys.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 import { makeCertificate, makeKeyPair } from '../../support/x509.ts';
-import { authorityFor, STRONG_ONLY, utf8 } from './making.ts';
+import { authorityFor, NOTARY_RULES, utf8 } from './making.ts';
 
 const MESSAGE = utf8('{"signed":true}');
 const [alice, bob, carol] = [makeRoleKey('ecdsa'), makeRoleKey('ed25519'), makeRoleKey('ecdsa')];
@@ -32,17 +32,17 @@ describe('thresholds', () => {
   const both = authorityFor('targets', [alice, bob], 2);
 
   it('are met by enough distinct keys, which are named', () => {
-    const keyIds = requireThreshold(signedBy([bob, alice]), both, STRONG_ONLY);
+    const keyIds = requireThreshold(signedBy([bob, alice]), both, NOTARY_RULES);
     assert.deepEqual(keyIds, new Set([alice.keyId, bob.keyId]));
     const one = authorityFor('targets', [alice, bob], 1);
-    assert.deepEqual(requireThreshold(signedBy([bob]), one, STRONG_ONLY), new Set([bob.keyId]));
+    assert.deepEqual(requireThreshold(signedBy([bob]), one, NOTARY_RULES), new Set([bob.keyId]));
   });
 
   it('are met in spite of extra signatures that are broken or by strangers', () => {
     const file = signedBy([carol, alice, bob, alice], (value, index) =>
       index === 3 ? broken(value) : value,
     );
-    assert.equal(requireThreshold(file, both, STRONG_ONLY).size, 2);
+    assert.equal(requireThreshold(file, both, NOTARY_RULES).size, 2);
   });
 
   for (const [row, file, code, valid] of [
@@ -60,7 +60,7 @@ describe('thresholds', () => {
     ['a broken signature by a stranger', signedBy([carol], broken), 'threshold_not_met', 0],
   ] as const) {
     it(`are not met: ${row}`, () => {
-      const act = (): unknown => requireThreshold(file, both, STRONG_ONLY);
+      const act = (): unknown => requireThreshold(file, both, NOTARY_RULES);
       const error = throwsWithCode(act, TrustError, code);
       assert.deepEqual(error.detail, { role: 'targets', threshold: 2, validSignatures: valid });
     });
@@ -72,24 +72,24 @@ describe('thresholds', () => {
       certificateKey(makeCertificate({ commonName, keyPair })),
     );
     const authority = authorityFor('root', twice, 2);
-    const act = (): unknown => requireThreshold(signedBy(twice), authority, STRONG_ONLY);
+    const act = (): unknown => requireThreshold(signedBy(twice), authority, NOTARY_RULES);
     throwsWithCode(act, TrustError, 'threshold_not_met');
   });
 
   it('count a second signature by a key whose first one is broken', () => {
     const file = signedBy([alice, alice], (value, index) => (index === 0 ? broken(value) : value));
     const one = authorityFor('targets', [alice], 1);
-    assert.deepEqual(signersOf(file, one, STRONG_ONLY), {
+    assert.deepEqual(signersOf(file, one, NOTARY_RULES), {
       keyIds: new Set([alice.keyId]),
       anyFailed: true,
     });
-    assert.equal(requireThreshold(file, one, STRONG_ONLY).size, 1);
+    assert.equal(requireThreshold(file, one, NOTARY_RULES).size, 1);
   });
 
   it('do not verify again a key that has signed', () => {
     const file = signedBy([alice, alice], (value, index) => (index === 1 ? broken(value) : value));
     const one = authorityFor('targets', [alice], 1);
-    assert.equal(signersOf(file, one, STRONG_ONLY).anyFailed, false);
+    assert.equal(signersOf(file, one, NOTARY_RULES).anyFailed, false);
   });
 });
 

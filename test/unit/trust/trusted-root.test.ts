@@ -3,6 +3,7 @@ import { constants, sign } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { TrustReason } from '../../../src/base/reason-code.ts';
 import type { RootAnchor } from '../../../src/trust/anchor.ts';
+import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
 import type { TopLevelRole } from '../../../src/trust/model.ts';
 import { type RootRules, requireFresh, TrustedRoot } from '../../../src/trust/trusted-root.ts';
@@ -27,7 +28,7 @@ function repositoryWith(options: Partial<NotaryRepositoryOptions> = {}): NotaryR
 }
 
 function rulesWith(anchor: RootAnchor = FIRST_USE, weak = STRONG_ONLY): RootRules {
-  return { gun: GUN, anchor, weak };
+  return { dialect: notaryV1, gun: GUN, anchor, weak };
 }
 
 function admit(repository: NotaryRepository, anchor: RootAnchor = FIRST_USE): TrustedRoot {

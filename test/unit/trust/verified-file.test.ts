@@ -16,7 +16,7 @@ import {
 } from '../../../src/trust/verified-file.ts';
 import { NotaryRepository } from '../../support/notary-repository.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
-import { authorityFor, STRONG_ONLY, utf8 } from './making.ts';
+import { authorityFor, NOTARY_RULES, utf8 } from './making.ts';
 
 const BYTES = utf8('some file');
 const hash = (algorithm: string, bytes: Uint8Array = BYTES): string =>
@@ -27,7 +27,7 @@ function metaOf(hashes: Partial<Record<'sha256' | 'sha512', string>>, length = 9
     const value = hashes[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { length, hashes: new Map(known) };
+  return { length, version: undefined, hashes: new Map(known) };
 }
 
 describe('files named by another one', () => {
@@ -92,7 +92,7 @@ describe('verified files', () => {
   repository.publish();
   const bytes = repository.bytes('timestamp');
   const authority = authorityFor('timestamp', repository.keys('timestamp'));
-  const options = { parse: parseTimestamp, weak: STRONG_ONLY };
+  const options = { ...NOTARY_RULES, parse: parseTimestamp };
 
   it('carry what they are and under whom they were verified', () => {
     const file = verifyFile(bytes, authority, options);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { CodedError } from '../../../src/base/coded-error.ts';
-import { NotarySource } from '../../../src/upstream/notary-source.ts';
+import { MetadataServer } from '../../../src/upstream/metadata-server.ts';
+import { notaryLocation } from '../../../src/upstream/metadata-url.ts';
 import { challenge, type Handler, json, serve } from './loopback.ts';
 import { DIGEST, LIMIT, REPOSITORY } from './registry-fixture.ts';
 import { clientOf, drain } from './registry-setup.ts';
@@ -56,7 +57,13 @@ describe('secrets in errors', () => {
           });
           const retry = { tries: 2, baseDelayMs: 1 };
           const client = clientOf(t, { url: server.url, credentials }, { retry });
-          const source = new NotarySource({ url: server.url, version: '1', credentials, retry });
+          const source = new MetadataServer({
+            locate: notaryLocation,
+            url: server.url,
+            version: '1',
+            credentials,
+            retry,
+          });
           t.after(() => source.close());
           const manifest = client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
           await assertSilent(manifest);

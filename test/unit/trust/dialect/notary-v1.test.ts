@@ -152,6 +152,7 @@ describe('file entries', () => {
     const hashes = { md5: 'ignored, even if it is no base64', sha256: SHA256, sha512: SHA512 };
     assert.deepEqual(timestamp({ hashes, length: 0, custom: [1] }), {
       length: 0,
+      version: undefined,
       hashes: new Map([
         ['sha256', '01'.repeat(32)],
         ['sha512', '02'.repeat(64)],
@@ -159,6 +160,7 @@ describe('file entries', () => {
     });
     assert.deepEqual(timestamp({ hashes: { sha256: SHA256 }, length: 7 }), {
       length: 7,
+      version: undefined,
       hashes: new Map([['sha256', '01'.repeat(32)]]),
     });
   });

@@ -12,13 +12,18 @@ import { HttpClient } from './http-client.ts';
 import type { ClientCertificate, HttpTimeouts, ProxyOptions } from './http-dispatcher.ts';
 import type { HttpReply } from './http-reply.ts';
 import { Login } from './login.ts';
-import { type MetadataLocation, metadataLocation } from './metadata-url.ts';
+import type { MetadataLocation } from './metadata-url.ts';
 import { realmHostSet } from './realm.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
 import { statusError, type TransientStatuses } from './status.ts';
 
-/** One Notary server as configured. */
-export interface NotaryOptions {
+/** Finds a file of a collection on a server. @throws {TrustError} `malformed` @throws {OciError} `NAME_INVALID` */
+export type LocateMetadata = (base: URL, gun: string, file: string) => MetadataLocation;
+
+/** One server of trust metadata as configured. */
+export interface MetadataServerOptions {
+  /** Where files are on this kind of server. */
+  readonly locate: LocateMetadata;
   /** Where it is: http or https, a path prefix is kept, a trailing slash is not. */
   readonly url: string;
   /** Pinnace's version, for the `User-Agent`. */
@@ -84,8 +89,9 @@ interface FileRequest extends MetadataLocation {
  *
  * @source notary: server/server.go, client/helpers.go; docker/cli: cli/trust/trust.go
  */
-export class NotarySource implements MetadataSource {
+export class MetadataServer implements MetadataSource {
   readonly #base: URL;
+  readonly #locate: LocateMetadata;
   readonly #http: HttpClient;
   readonly #login: Login;
   readonly #clock: Clock;
@@ -93,11 +99,12 @@ export class NotarySource implements MetadataSource {
   readonly #totalMs: number;
 
   /** @throws {ExchangeError} `unexpected` for a URL that is not http(s); errors of `node:tls` for unusable PEM text */
-  constructor(options: NotaryOptions) {
+  constructor(options: MetadataServerOptions) {
     const base = parseBase(options.url);
     const clock = options.clock ?? systemClock;
     const timeouts = { ...NOTARY_TIMEOUTS, ...options.timeouts };
     this.#base = base;
+    this.#locate = options.locate;
     this.#clock = clock;
     this.#retry = options.retry ?? DEFAULT_RETRY;
     this.#totalMs = timeouts.totalMs;
@@ -129,7 +136,7 @@ export class NotarySource implements MetadataSource {
     file: string,
     options: MetadataFetchOptions,
   ): Promise<Uint8Array | undefined> {
-    const location = metadataLocation(this.#base, gun, file);
+    const location = this.#locate(this.#base, gun, file);
     const request = {
       ...location,
       // The full GUN, and never what a challenge offers: the server's ping asks for a scope nobody gets.

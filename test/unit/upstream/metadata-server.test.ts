@@ -4,7 +4,11 @@ import { gzipSync } from 'node:zlib';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
 import { OciError } from '../../../src/oci/errors.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
-import { type NotaryOptions, NotarySource } from '../../../src/upstream/notary-source.ts';
+import {
+  MetadataServer,
+  type MetadataServerOptions,
+} from '../../../src/upstream/metadata-server.ts';
+import { notaryLocation } from '../../../src/upstream/metadata-url.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
 import { HurryingClock } from './hurrying-clock.ts';
@@ -23,10 +27,16 @@ const sendContent: Handler = (_request, response) => void response.end(CONTENT);
 function sourceOf(
   context: TestContext,
   url: string,
-  options: Partial<NotaryOptions> = {},
-): NotarySource {
+  options: Partial<MetadataServerOptions> = {},
+): MetadataServer {
   const retry = { tries: 2, baseDelayMs: 1 };
-  const source = new NotarySource({ url, version: '1.2.3', retry, ...options });
+  const source = new MetadataServer({
+    locate: notaryLocation,
+    url,
+    version: '1.2.3',
+    retry,
+    ...options,
+  });
   context.after(() => source.close());
   return source;
 }
@@ -39,7 +49,7 @@ function authorised(realm: () => string, next: Handler): Handler {
   };
 }
 
-describe('NotarySource: files', () => {
+describe('MetadataServer: files', () => {
   it('gives back the exact bytes of a file, and undefined when there is none', async (t) => {
     const server = await serve(t, routes({ [PATH]: sendContent }));
     const source = sourceOf(t, `${server.url}/`);
@@ -131,7 +141,7 @@ describe('NotarySource: files', () => {
   }
 });
 
-describe('NotarySource: failures', () => {
+describe('MetadataServer: failures', () => {
   const redirect: Handler = (_request, response) => {
     response.writeHead(301, { location: '/other' }).end();
   };
@@ -221,7 +231,7 @@ describe('NotarySource: failures', () => {
   });
 });
 
-describe('NotarySource: login', () => {
+describe('MetadataServer: login', () => {
   it('asks for a token with its own scope, and keeps it for the collection', async (t) => {
     const clock = new HurryingClock();
     const files = authorised(() => `${server.url}/token`, routes({ [PATH]: sendContent }));
