@@ -1,3 +1,4 @@
+import type { CollectionEvents } from '../metadata/collection.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { StateError } from '../store/errors.ts';
@@ -37,30 +38,7 @@ export function observedCoreEvents(
   };
   return {
     stateFailed,
-    collections: {
-      refreshed({ source, gun }, durationMs, failure) {
-        metrics.observe(
-          'pinnace_verification_duration_seconds',
-          { trust: source },
-          durationMs / 1000,
-        );
-        if (failure === undefined || isReleasing()) return;
-        if (failure instanceof StateError) {
-          stateFailed(failure);
-          return;
-        }
-        const event = failure instanceof TrustError ? 'trust.refused' : 'trust.refresh_failed';
-        log.failure(event, failure, { trust: source, repository: gun });
-      },
-      firstUse({ source, gun }, rootKeyIds) {
-        metrics.count('pinnace_first_use_admissions_total', { trust: source });
-        log.event('trust.first_use', { trust: source, repository: gun, rootKeyIds });
-      },
-      advanced({ source, gun }, versions) {
-        const text = [...versions].map(([role, version]) => `${role}=${version}`);
-        log.event('trust.changed', { trust: source, repository: gun, versions: text });
-      },
-    },
+    collections: collectionEvents(log, metrics, { stateFailed, isReleasing }),
     upstream: {
       request(upstream, outcome) {
         metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] });
@@ -91,6 +69,40 @@ export function observedCoreEvents(
       bytes: (total) => metrics.set('pinnace_cache_bytes', { cache }, total),
     }),
     joinedManifest: () => metrics.count('pinnace_joined_requests_total', { kind: 'manifest' }),
+  };
+}
+
+function collectionEvents(
+  log: Log,
+  metrics: Metrics,
+  report: {
+    readonly stateFailed: (error: unknown) => void;
+    readonly isReleasing: () => boolean;
+  },
+): CollectionEvents {
+  return {
+    refreshed({ source, gun }, durationMs, failure) {
+      metrics.observe(
+        'pinnace_verification_duration_seconds',
+        { trust: source },
+        durationMs / 1000,
+      );
+      if (failure === undefined || report.isReleasing()) return;
+      if (failure instanceof StateError) {
+        report.stateFailed(failure);
+        return;
+      }
+      const event = failure instanceof TrustError ? 'trust.refused' : 'trust.refresh_failed';
+      log.failure(event, failure, { trust: source, repository: gun });
+    },
+    firstUse({ source, gun }, rootKeyIds) {
+      metrics.count('pinnace_first_use_admissions_total', { trust: source });
+      log.event('trust.first_use', { trust: source, repository: gun, rootKeyIds });
+    },
+    advanced({ source, gun }, versions) {
+      const text = [...versions].map(([role, version]) => `${role}=${version}`);
+      log.event('trust.changed', { trust: source, repository: gun, versions: text });
+    },
   };
 }
 

@@ -1,7 +1,7 @@
+import type { Authority } from './authority.ts';
 import type { Key } from './keys.ts';
 import type { Signature } from './signature.ts';
 import type { JsonObject, JsonValue } from './strict-json.ts';
-import type { Authority } from './threshold.ts';
 
 /** A metadata file taken apart but not yet believed. */
 export interface Envelope {

@@ -1,8 +1,8 @@
+import type { Authority } from './authority.ts';
 import { type Certificate, encodePem, readCertificates } from './certificate.ts';
 import { TrustError } from './errors.ts';
 import { isStrongEnough, type Key, keyId } from './keys.ts';
 import type { RootBody } from './model.ts';
-import type { Authority } from './threshold.ts';
 
 /** A root key, in Notary v1 together with the certificate that binds it to the collection. */
 export interface RootKey {

@@ -1,16 +1,8 @@
-import { createHash } from 'node:crypto';
+import type { Authority } from './authority.ts';
 import type { Dialect } from './dialect.ts';
 import { TrustError } from './errors.ts';
-import type { Key, WeakAlgorithms } from './keys.ts';
+import type { WeakAlgorithms } from './keys.ts';
 import type { Signature } from './signature.ts';
-
-/** The right to speak for a role: the keys, and how many distinct ones must have signed. */
-export interface Authority {
-  readonly role: string;
-  /** The keys of the role by key ID. */
-  readonly keys: ReadonlyMap<string, Key>;
-  readonly threshold: number;
-}
 
 /** How signatures are to be verified. */
 export interface SignatureRules {
@@ -22,13 +14,6 @@ export interface SignatureRules {
 export interface SignedBytes {
   readonly signedBytes: Uint8Array;
   readonly signatures: readonly Signature[];
-}
-
-/** A name for an authority that is equal for equal role, keys and threshold. */
-export function authorityFingerprint(authority: Authority): string {
-  const ids = [...authority.keys.keys()].sort();
-  const text = `${authority.role}\n${authority.threshold}\n${ids.join('\n')}`;
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /**

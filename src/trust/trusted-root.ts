@@ -1,10 +1,11 @@
 import { admittedKeys, type RootAnchor } from './anchor.ts';
+import type { Authority } from './authority.ts';
 import type { Dialect } from './dialect.ts';
 import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { Envelope, RootBody, TopLevelRole } from './model.ts';
 import { authorityOf, type RootKey } from './root-keys.ts';
-import { type Authority, requireThreshold, signersOf } from './threshold.ts';
+import { requireThreshold, signersOf } from './threshold.ts';
 import { withRole } from './verified-file.ts';
 
 /** What the rules for one collection's root depend on. */

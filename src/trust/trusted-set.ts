@@ -1,8 +1,7 @@
+import { type Authority, authorityFingerprint } from './authority.ts';
 import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { FileMeta, RoleBody, SnapshotBody, TargetsBody, TimestampBody } from './model.ts';
-import type { Authority } from './threshold.ts';
-import { authorityFingerprint } from './threshold.ts';
 import { requireFresh, type TrustedRoot } from './trusted-root.ts';
 import {
   type BodyParser,

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
+import { type Authority, authorityFingerprint } from './authority.ts';
 import { TrustError } from './errors.ts';
 import type { Envelope, FileMeta, RoleBody } from './model.ts';
-import {
-  type Authority,
-  authorityFingerprint,
-  requireThreshold,
-  type SignatureRules,
-} from './threshold.ts';
+import { requireThreshold, type SignatureRules } from './threshold.ts';
 
 /** A metadata file whose signatures have been verified, with the authority they were verified under. */
 export interface VerifiedFile<Body extends RoleBody> {

@@ -195,7 +195,7 @@ export class MetadataServer implements MetadataSource {
     const challenges = first.headerLines('www-authenticate');
     const answer = await this.#login.answer({ challenges, scope, authorization, signal });
     if (answer === undefined) throw statusError(first, TRANSIENT);
-    return this.#http.request({ url, headers: joined(headers, answer), signal });
+    return await this.#http.request({ url, headers: joined(headers, answer), signal });
   }
 
   #asTrustServerError(error: unknown): unknown {

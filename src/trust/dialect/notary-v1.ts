@@ -1,3 +1,4 @@
+import type { Authority } from '../authority.ts';
 import { encodeCanonicalJson } from '../canonical-json.ts';
 import { asArray, asBase64, asInteger, asObject, asString, asTime, malformed } from '../fields.ts';
 import { type Key, parseKey } from '../keys.ts';
@@ -13,7 +14,6 @@ import {
 } from '../model.ts';
 import type { Signature } from '../signature.ts';
 import { type JsonObject, type JsonValue, parseStrictJson } from '../strict-json.ts';
-import type { Authority } from '../threshold.ts';
 
 /** More signatures than this on one file are refused before any is verified. */
 const MAX_SIGNATURES = 256;

@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { Authority } from '../authority.ts';
 import { asArray, asInteger, asObject, asString, asTime, malformed } from '../fields.ts';
 import { canonicalKeyId, type Key } from '../keys.ts';
 import type { RoleBody } from '../model.ts';
 import type { JsonObject, JsonValue } from '../strict-json.ts';
-import type { Authority } from '../threshold.ts';
 
 const MAX_KEYS = 4096;
 /** Whole bytes in hex, of either case. */

@@ -1,4 +1,5 @@
 import { verify } from 'node:crypto';
+import type { Authority } from '../authority.ts';
 import { encodeCanonicalJson } from '../canonical-json.ts';
 import type { Dialect } from '../dialect.ts';
 import { asArray, asInteger, asObject, asString, malformed } from '../fields.ts';
@@ -14,7 +15,6 @@ import {
 } from '../model.ts';
 import { type Signature, verifyPkcs1, verifyPss } from '../signature.ts';
 import { type JsonObject, type JsonValue, parseStrictJson } from '../strict-json.ts';
-import type { Authority } from '../threshold.ts';
 import { HEX, parseAuthority, parseHashes, parseKeys, parseRoleBody } from './tuf-1.0-parts.ts';
 import { parseTargets } from './tuf-1.0-targets.ts';
 

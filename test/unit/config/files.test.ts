@@ -87,7 +87,7 @@ test('a password file is read anew at every use', async () => {
   text = 'second';
   assert.equal(await credentials?.password(), 'second');
   text = '';
-  await assert.rejects(async () => credentials?.password(), ConfigError);
+  await assert.rejects(async () => await credentials?.password(), ConfigError);
 });
 
 test('a password comes from the environment', async () => {

@@ -110,7 +110,9 @@ export class PullBench {
       collections,
       upstream: this.upstream,
       manifests: this.manifests,
-      blobs: { open: async (): Promise<BlobContent> => Promise.reject(new TypeError('a defect')) },
+      blobs: {
+        open: async (): Promise<BlobContent> => await Promise.reject(new TypeError('a defect')),
+      },
       pins: state,
       answers: this.answers,
       clock,

@@ -1,4 +1,5 @@
 import { caAnchor, type RootAnchor } from '../../../src/trust/anchor.ts';
+import type { Authority } from '../../../src/trust/authority.ts';
 import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
 import { type Key, parseKey, type WeakAlgorithms } from '../../../src/trust/keys.ts';
 import {
@@ -6,7 +7,7 @@ import {
   type JsonValue,
   parseStrictJson,
 } from '../../../src/trust/strict-json.ts';
-import type { Authority, SignatureRules } from '../../../src/trust/threshold.ts';
+import type { SignatureRules } from '../../../src/trust/threshold.ts';
 import { encodeWireJson, type Json } from '../../support/notary-json.ts';
 import type { RoleKey } from '../../support/notary-keys.ts';
 

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { authorityFingerprint } from '../../../src/trust/authority.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
-import {
-  authorityFingerprint,
-  requireThreshold,
-  type SignedBytes,
-  signersOf,
-} from '../../../src/trust/threshold.ts';
+import { requireThreshold, type SignedBytes, signersOf } from '../../../src/trust/threshold.ts';
 import { certificateKey, makeRoleKey, type RoleKey } from '../../support/notary-keys.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 import { makeCertificate, makeKeyPair } from '../../support/x509.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { authorityFingerprint } from '../../../src/trust/authority.ts';
 import { parseTimestamp } from '../../../src/trust/dialect/notary-v1.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
 import type { FileMeta, RoleBody } from '../../../src/trust/model.ts';
-import { authorityFingerprint } from '../../../src/trust/threshold.ts';
 import {
   requireHashes,
   requireMatch,
