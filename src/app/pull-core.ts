@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Config, UpstreamConfig } from '../config/config.ts';
-import type { CollectionEvents } from '../metadata/collection.ts';
 import { Collections } from '../metadata/collections.ts';
+import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/names.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
@@ -19,7 +19,7 @@ import { SqliteState } from '../store/sqlite-state.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
-import { createTrustSources } from './trust-sources.ts';
+import { createTrustSources, requireUsableRoots } from './trust-sources.ts';
 
 /** Whom the core tells what happens in it. */
 export interface CoreEvents {
@@ -47,6 +47,7 @@ export interface PullCore {
 /**
  * Puts the core together from a configuration. Nothing has been asked of the network yet.
  *
+ * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
  * @throws {StateError} `state_unreadable`
  */
 export function createPullCore(
@@ -54,6 +55,7 @@ export function createPullCore(
   context: { readonly version: string; readonly clock: Clock; readonly events: CoreEvents },
 ): PullCore {
   const { version, clock, events } = context;
+  requireUsableRoots(config);
   const state = SqliteState.open(config.dataFolder, { clock });
   const policy = compilePolicy(config.rules);
   const registries = new RegistryClient(upstreamOptions(config), {
@@ -61,7 +63,12 @@ export function createPullCore(
     clock,
     events: events.upstream,
   });
-  const sources = createTrustSources(config, { version, clock, events: events.upstream });
+  const sources = createTrustSources(config, {
+    version,
+    clock,
+    events: events.upstream,
+    registries,
+  });
   const collections = new Collections({
     sources,
     store: state,

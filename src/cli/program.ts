@@ -4,6 +4,8 @@ import { VERSION } from '../base/version.ts';
 import { processEnvironment } from '../config/env.ts';
 import { ConfigError } from '../config/errors.ts';
 import { checkConfig } from './check-config.ts';
+import { addCollectionCommands } from './collection.ts';
+import { addMigrateCommands } from './collection-migrate.ts';
 import { EXIT } from './exit-codes.ts';
 import { resolveImage } from './resolve.ts';
 import { serve } from './serve.ts';
@@ -66,6 +68,8 @@ function buildProgram(finish: (exitCode: number) => void): Command {
       finish(await resolveImage(image, { ...io, ...options })),
     );
   addTrustCommands(program, io, finish);
+  addCollectionCommands(program, io, finish);
+  addMigrateCommands(program, io, finish);
   return program;
 }
 

@@ -45,12 +45,13 @@ export async function showTrust(gun: string, options: ShowTrustOptions): Promise
 
 /** Forgets a collection on the operator's word; returns 0, or 1 when nothing was on record. */
 export async function resetTrust(gun: string, options: ResetTrustOptions): Promise<number> {
-  return await withCollection(gun, options, async ({ key }, core) => {
+  return await withCollection(gun, options, async ({ metadata: { key } }, core) => {
     const wasThere = await core.state.reset(key, options.reason);
+    const what = key.gun === gun ? gun : 'all repositories';
     options.stdout.write(
       wasThere
-        ? `forgot ${gun} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
-        : `nothing was on record for ${gun} of trust source "${key.source}"\n`,
+        ? `forgot ${what} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
+        : `nothing was on record for ${what} of trust source "${key.source}"\n`,
     );
     return wasThere ? EXIT.ok : EXIT.refused;
   });

@@ -1,9 +1,14 @@
 import { TrustError } from '../trust/errors.ts';
 import type { TargetsBody } from '../trust/model.ts';
 import { TrustedRoot } from '../trust/trusted-root.ts';
-import { type EarlierFile, type EarlierFiles, TrustedSet } from '../trust/trusted-set.ts';
+import {
+  type EarlierFile,
+  type EarlierFiles,
+  NO_EARLIER_FILES,
+  TrustedSet,
+} from '../trust/trusted-set.ts';
 import type { Admission, TrustRecord } from './ports.ts';
-import type { CollectionRules } from './rules.ts';
+import type { MetadataRules } from './rules.ts';
 
 /** What is trusted of a collection at some moment. Immutable but for the delegations that `set` learns on demand. */
 export interface AcceptedState {
@@ -64,7 +69,7 @@ export function toRecord(state: AcceptedState): TrustRecord {
  *
  * @throws {TrustError} `pin_mismatch`, `tofu_disabled` and what else makes the root unacceptable
  */
-export function restore(record: TrustRecord, gun: string, rules: CollectionRules): AcceptedState {
+export function restore(record: TrustRecord, gun: string, rules: MetadataRules): AcceptedState {
   const restored = restoreRoot(record, gun, rules);
   const root = restored.root;
   const files: EarlierFiles = {
@@ -86,19 +91,16 @@ interface RestoredRoot {
   readonly isSame: boolean;
 }
 
-function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): RestoredRoot {
+function restoreRoot(record: TrustRecord, gun: string, rules: MetadataRules): RestoredRoot {
   const { anchor } = rules;
   const own = { gun, anchor, weak: rules.weak, dialect: rules.dialect };
   const { anchorRoot, admittedAt } = record;
-  const mayKeepFirstUse = record.admission === 'anchor' || anchor.kind === 'first-use';
   try {
-    // A root trusted on first use is not grandfathered once an operator has configured an anchor, or taken first use away.
-    if (mayKeepFirstUse) {
-      TrustedRoot.admit(anchorRoot, own, admittedAt);
-      const chained = { ...own, anchor: { kind: 'first-use' } } as const;
-      const root = TrustedRoot.admit(record.root, chained, admittedAt);
-      return { root, anchorRoot, isSame: true };
-    }
+    // Asked of the anchor as it is now: a root trusted on first use is not grandfathered once first use is taken away.
+    TrustedRoot.admit(anchorRoot, own, admittedAt);
+    const chained = { ...own, anchor: { kind: 'first-use' } } as const;
+    const root = TrustedRoot.admit(record.root, chained, admittedAt);
+    return { root, anchorRoot, isSame: true };
   } catch (error) {
     if (!(error instanceof TrustError) || error.code !== 'pin_mismatch') throw error;
   }
@@ -113,7 +115,7 @@ function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): 
 function restoreSet(
   root: TrustedRoot,
   files: EarlierFiles,
-  { weak, clockSkewMs }: CollectionRules,
+  { weak, clockSkewMs }: MetadataRules,
 ): TrustedSet | undefined {
   const { timestamp, snapshot, targets } = files;
   const top = targets.get('targets');
@@ -122,7 +124,8 @@ function restoreSet(
     now: 'ignore-expiry',
     weak,
     clockSkewMs,
-    earlier: { timestamp: undefined, snapshot: undefined, targets: new Map() },
+    // Delegations are accepted on demand: what they were last is their floor also while the server cannot be asked.
+    earlier: { ...NO_EARLIER_FILES, targets },
   });
   try {
     set.acceptTimestamp(rawBytes(timestamp));

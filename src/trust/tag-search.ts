@@ -24,6 +24,8 @@ export interface FoundTarget {
   readonly role: string;
   /** What the publisher said of it beyond that. */
   readonly custom?: JsonValue;
+  /** When the publisher's word for this tag ends, if it does before the role's, milliseconds since the epoch. */
+  readonly expiresAt?: number;
 }
 
 /** How a source's targets are named after tags, and which of its roles publish. */

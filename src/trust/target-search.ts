@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { TrustError } from './errors.ts';
+import { asTime } from './fields.ts';
 import type { Delegation, Target, TargetsBody } from './model.ts';
 import { matchesPathPattern } from './path-pattern.ts';
+import type { JsonValue } from './strict-json.ts';
 import {
   type FoundTarget,
   isAboutTheTag,
@@ -151,7 +153,28 @@ function usable(tag: string, { role, target }: TargetOfRole): FoundTarget {
       detail: { tag, role },
     });
   }
-  return { sha256, length, role, ...(custom === undefined ? {} : { custom }) };
+  const expiresAt = endOf(custom, tag, role);
+  return {
+    sha256,
+    length,
+    role,
+    ...(custom === undefined ? {} : { custom }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}
+
+/** When an approval ends by `custom.expiresAt`, which whoever approved it may have said. What is no time ends nothing safely. */
+function endOf(custom: JsonValue | undefined, tag: string, role: string): number | undefined {
+  const text = custom instanceof Map ? custom.get('expiresAt') : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return asTime(text, 'custom.expiresAt');
+  } catch (cause) {
+    throw new TrustError('target_unusable', 'the signed entry ends at what is no time', {
+      detail: { tag, role },
+      cause,
+    });
+  }
 }
 
 function requireFewRoles(visited: ReadonlySet<string>, name: string): void {

@@ -1,11 +1,14 @@
-import { notaryLocation } from '../../../src/upstream/metadata-url.ts';
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
 import { OciError } from '../../../src/oci/errors.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
-import { type MetadataServerOptions, MetadataServer } from '../../../src/upstream/metadata-server.ts';
+import {
+  MetadataServer,
+  type MetadataServerOptions,
+} from '../../../src/upstream/metadata-server.ts';
+import { notaryLocation, tufLocation } from '../../../src/upstream/metadata-url.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
 import { HurryingClock } from './hurrying-clock.ts';
@@ -27,7 +30,13 @@ function sourceOf(
   options: Partial<MetadataServerOptions> = {},
 ): MetadataServer {
   const retry = { tries: 2, baseDelayMs: 1 };
-  const source = new MetadataServer({ locate: notaryLocation, url, version: '1.2.3', retry, ...options });
+  const source = new MetadataServer({
+    locate: notaryLocation,
+    url,
+    version: '1.2.3',
+    retry,
+    ...options,
+  });
   context.after(() => source.close());
   return source;
 }
@@ -219,6 +228,81 @@ describe('MetadataServer: failures', () => {
     setTimeout(() => controller.abort(reason), 50);
     const call = sourceOf(t, server.url).fetch(GUN, FILE, { ...LIMIT, signal: controller.signal });
     await assert.rejects(call, (error) => error === reason);
+  });
+});
+
+describe('MetadataServer: TUF 1.0', () => {
+  const files = [
+    'timestamp.json',
+    '12.root.json',
+    '3.targets.json',
+    'snapshot.json',
+    '1.team%2Fapp.json',
+    '4.%C3%A9~a_b-c.d.json',
+    '...json',
+  ];
+  for (const file of files) {
+    it(`asks for ${file} below the URL, whatever the collection`, async (t) => {
+      const server = await serve(t, sendContent);
+      const source = sourceOf(t, `${server.url}/sub/`, { locate: tufLocation });
+      assert.deepEqual(Buffer.from((await source.fetch('*', file, LIMIT)) ?? []), CONTENT);
+      assert.equal(server.requests[0]?.url, `/sub/${file}`);
+    });
+  }
+
+  const badFiles = [
+    '',
+    '.json',
+    'timestamp',
+    '../1.root.json',
+    'a/b.json',
+    'a\\b.json',
+    'a%2fb.json',
+    'a%2.json',
+    'timestamp.json?x',
+    'timestamp.json#',
+    'timestamp.json\n',
+    'a b.json',
+    'é.json',
+    `${'a'.repeat(1300)}.json`,
+  ];
+  for (const file of badFiles) {
+    it(`does not ask for ${JSON.stringify(file.slice(0, 40))}`, async (t) => {
+      const server = await serve(t, sendContent);
+      const call = sourceOf(t, server.url, { locate: tufLocation }).fetch('*', file, LIMIT);
+      await rejectsWithCode(call, TrustError, 'malformed');
+      assert.equal(server.requests.length, 0);
+    });
+  }
+
+  it('takes 403 for "no such root", as object stores mean it, and for nothing else', async (t) => {
+    const server = await serve(t, status(403));
+    const source = sourceOf(t, server.url, { locate: tufLocation });
+    assert.equal(await source.fetch('*', '2.root.json', LIMIT), undefined);
+    for (const file of ['timestamp.json', '1.snapshot.json', '1.root-team.json']) {
+      await rejectsWithCode(
+        source.fetch('*', file, LIMIT),
+        TrustServerError,
+        'trust_server_unauthorized',
+      );
+    }
+  });
+
+  it('logs in by name and password, and with a token for no scope', async (t) => {
+    const plain = await serve(t, (request, response) => {
+      if (request.headers.authorization === BASIC) response.end(CONTENT);
+      else response.writeHead(401, { 'www-authenticate': 'Basic realm="tuf"' }).end();
+    });
+    const source = sourceOf(t, plain.url, { locate: tufLocation, credentials: CREDENTIALS });
+    assert.ok(await source.fetch('*', 'timestamp.json', LIMIT));
+    const server = await serve(t, (request, response) => {
+      if (request.url?.startsWith('/token')) json(response, { token: 'good' });
+      else authorised(() => `${server.url}/token`, sendContent)(request, response);
+    });
+    const other = sourceOf(t, server.url, { locate: tufLocation, credentials: CREDENTIALS });
+    assert.ok(await other.fetch('*', 'timestamp.json', LIMIT));
+    const asked = new URL(server.requests[1]?.url ?? '', server.url).searchParams;
+    assert.equal(asked.get('scope'), '');
   });
 });
 
