@@ -1,6 +1,7 @@
 import { buildImage, type Image, signedContentOf } from '../test/support/images.ts';
-import { NotaryRepository, type PublishedFiles } from '../test/support/notary-repository.ts';
+import { NotaryRepository } from '../test/support/notary-repository.ts';
 import type { NotaryServer } from '../test/support/notary-server.ts';
+import type { PublishedFiles } from '../test/support/publication.ts';
 import type { Registry } from '../test/support/registry.ts';
 
 /** The registry name under which the demo's images are signed. */

@@ -29,7 +29,8 @@ policy:
 \`\`\`
 
 That is \`config/minimal.yaml\`. Beside it: \`content-trust.yaml\` (a mirror of Docker Hub and a company registry with
-required signers), \`air-gap.yaml\` (no way out, every root pinned) and \`reference.yaml\` (every key with its default).
+required signers), \`tuf.yaml\` (a site's own list of vetted images), \`air-gap.yaml\` (no way out, every root pinned) and
+\`reference.yaml\` (every key with its default).
 \`config/pinnace.schema.json\` gives editors completion and checks: the first line of the examples names it.
 
 ## Checking a file
@@ -73,9 +74,12 @@ never contacted.
 
 ## Trust: whose signatures count
 
-A trust source is a Notary server and the roots believed for its collections. The collection of an image has the image's
-full name (its GUN), such as \`docker.io/library/alpine\`. An anchor says which root is believed for the collections of its
-pattern, in exactly one way:
+A trust source says what tags mean. Its \`kind\` is \`notary\` or \`tuf\`, and each kind has keys of its own; those of the other
+are refused.
+
+**\`kind: notary\`** is a Notary v1 server (Docker Content Trust) and the roots believed for its collections. The collection of
+an image has the image's full name (its GUN), such as \`docker.io/library/alpine\`. An anchor says which root is believed for
+the collections of its pattern, in exactly one way:
 
 - \`ca\`: a CA that the root certificate chains to. New collections need no new anchor; whoever holds the CA decides.
 - \`rootKeys\`: TUF key ids. The id of a root certificate changes when the certificate is reissued; the id of the bare key
@@ -86,6 +90,20 @@ pattern, in exactly one way:
 
 An anchor admits the first root; later ones are believed because the earlier ones signed them. A collection without an
 anchor, and without \`trustOnFirstUse\`, is refused with \`tofu_disabled\`.
+
+**\`kind: tuf\`** is a TUF 1.0 repository: one for any number of images, a site's own mostly. Trust begins at the \`root\` file,
+any version of it that you have from its owner; later roots are followed one by one and kept, so the file need not be
+replaced when keys are. If it is replaced, trust begins anew at the new file; versions that were seen before still must not go
+back as far as the keys of the new root stand behind them.
+
+- \`url\` is where the files are: \`https://tuf.example.com/metadata\` (the files lie directly below it, \`timestamp.json\` and so
+  on), \`file:///srv/vetted\` (a folder, for a machine without a way out), or \`oci://registry.example.com/trust/vetted:current\`
+  (an artifact in one of the upstreams, one layer per file, titled with its name by
+  \`org.opencontainers.image.title\`). None of them is believed: the signatures are.
+- \`target\` says what an image is called there. \`{registry}\`, \`{repository}\` and \`{tag}\` are filled in:
+  \`{registry}/{repository}:{tag}\` makes \`docker.io/library/alpine:3.22\`. \`{tag}\` has to be there; without \`{registry}\`
+  images of the same name in two registries are one target. The pin is the target's \`sha256\` with its \`length\`.
+- \`signers\` of a rule are names of roles that \`targets\` delegates to.
 
 **Freshness.** \`maxAge\` is how long an answer is served before the server is asked again whether it still is current: a
 removed tag or signer takes effect within that time. \`outageGrace\` is how long answers that were verified go on being

@@ -1,4 +1,4 @@
-import type { CollectionEvents } from '../metadata/collection.ts';
+import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { StateError } from '../store/errors.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Config, UpstreamConfig } from '../config/config.ts';
-import type { CollectionEvents } from '../metadata/collection.ts';
-import { Collections } from '../metadata/collections.ts';
+import { Collections, type TrustSource } from '../metadata/collections.ts';
+import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/names.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
@@ -21,7 +21,7 @@ import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
 import { AnswerMemory } from './answer-memory.ts';
-import { createTrustSources } from './trust-sources.ts';
+import { createTrustSources, requireUsableRoots } from './trust-sources.ts';
 
 /** Whom the core tells what happens in it. */
 export interface CoreEvents {
@@ -52,6 +52,7 @@ export interface PullCore {
 /**
  * Puts the core together from a configuration. Nothing has been asked of the network yet.
  *
+ * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
  * @throws {StateError} `state_unreadable`
  */
 export function createPullCore(
@@ -59,6 +60,7 @@ export function createPullCore(
   context: { readonly version: string; readonly clock: Clock; readonly events: CoreEvents },
 ): PullCore {
   const { version, clock, events } = context;
+  requireUsableRoots(config);
   const state = SqliteState.open(config.dataFolder, { clock });
   const policy = compilePolicy(config.rules);
   const registries = new RegistryClient(upstreamOptions(config), {
@@ -66,13 +68,7 @@ export function createPullCore(
     clock,
     events: events.upstream,
   });
-  const sources = createTrustSources(config, { version, clock, events: events.upstream });
-  const collections = new Collections({
-    sources,
-    store: state,
-    clock,
-    events: events.collections,
-  });
+  const { sources, collections } = createCollections(config, { ...context, registries, state });
   const { content, manifests } = createStores(config, clock, events);
   const blobs = new JoinedBlobs({
     store: content,
@@ -111,18 +107,48 @@ export function createPullCore(
       await clockGuard.start();
       await Promise.all([content.start(), manifests.start()]);
     },
-    async stop() {
-      collections.stop();
-      try {
-        await blobs.stop();
-        await Promise.all([content.close(), manifests.close()]);
-        await registries.close();
-        await Promise.all([...sources.values()].map(({ source }) => source.close()));
-      } finally {
-        state.close();
-      }
-    },
+    stop: () => stopCore({ collections, blobs, content, manifests, registries, sources, state }),
   };
+}
+
+/** What has to be let go of, in this order. */
+interface Held {
+  readonly collections: Collections;
+  readonly blobs: JoinedBlobs;
+  readonly content: DiskContentStore;
+  readonly manifests: DiskManifestStore;
+  readonly registries: RegistryClient;
+  readonly sources: ReadonlyMap<string, TrustSource>;
+  readonly state: DurableState;
+}
+
+async function stopCore(held: Held): Promise<void> {
+  held.collections.stop();
+  try {
+    await held.blobs.stop();
+    await Promise.all([held.content.close(), held.manifests.close()]);
+    await held.registries.close();
+    await Promise.all([...held.sources.values()].map(({ source }) => source.close()));
+  } finally {
+    held.state.close();
+  }
+}
+
+function createCollections(
+  config: Config,
+  context: {
+    readonly version: string;
+    readonly clock: Clock;
+    readonly events: CoreEvents;
+    readonly registries: RegistryClient;
+    readonly state: DurableState;
+  },
+): { readonly sources: ReadonlyMap<string, TrustSource>; readonly collections: Collections } {
+  const { version, clock, events, registries, state } = context;
+  const shared = { version, clock, events: events.upstream, registries };
+  const sources = createTrustSources(config, shared);
+  const own = { sources, store: state, clock, events: events.collections };
+  return { sources, collections: new Collections(own) };
 }
 
 function createStores(

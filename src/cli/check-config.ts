@@ -1,3 +1,4 @@
+import { requireUsableRoots } from '../app/trust-sources.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/env.ts';
 import { ConfigError, formatProblems, printable } from '../config/errors.ts';
@@ -45,6 +46,7 @@ export async function checkConfig(path: string | undefined, io: CheckConfigIo): 
       ...(io.readFile === undefined ? {} : { readFile: io.readFile }),
       ...(io.checkFiles === undefined ? {} : { checkFiles: io.checkFiles }),
     });
+    if (io.checkFiles !== false) requireUsableRoots(loaded.config);
     io.stdout.write(report(path, loaded, io.checkFiles !== false));
     return EXIT_OK;
   } catch (error) {

@@ -3,6 +3,8 @@ import { CodedError } from '../base/coded-error.ts';
 import { VERSION } from '../base/version.ts';
 import { processEnvironment } from '../config/env.ts';
 import { checkConfig } from './check-config.ts';
+import { addCollectionCommands } from './collection.ts';
+import { addMigrateCommands } from './collection-migrate.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
 import { resolveImage } from './resolve.ts';
@@ -78,6 +80,8 @@ function buildProgram(io: CommandIo, finish: (exitCode: number) => void): Comman
       finish(await resolveImage(image, { ...io, ...options })),
     );
   addTrustCommands(program, io, finish);
+  addCollectionCommands(program, io, finish);
+  addMigrateCommands(program, io, finish);
   return program;
 }
 

@@ -1,4 +1,5 @@
 import { SILENT_CORE_EVENTS } from '../app/core-events.ts';
+import { plainJson } from '../app/plain-json.ts';
 import { type CoreEvents, createPullCore, type PullCore } from '../app/pull-core.ts';
 import { roleStatuses } from '../app/status.ts';
 import { systemClock } from '../base/clock.ts';
@@ -13,6 +14,9 @@ import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { EXIT } from './exit-codes.ts';
 import { Progress } from './progress.ts';
 import type { CommandIo } from './serve.ts';
+
+/** How much of what a publisher says is shown as text, in characters. */
+const MAX_SHOWN = 400;
 
 /** What `resolve` works with. */
 export interface ResolveOptions extends CommandIo {
@@ -40,6 +44,8 @@ interface Report {
   readonly size?: number;
   readonly publishedBy?: string;
   readonly freshUntil?: string;
+  /** What the publisher says of the image beyond digest and length. */
+  readonly custom?: unknown;
   readonly staleSeconds?: number;
   readonly reason?: string;
   readonly sentence?: string;
@@ -150,7 +156,11 @@ function trustFacts(
   if (pin === undefined) return { trust: source, signers, roles };
   steps.push(`tag ${tag} is signed in ${pin.role} as sha256:${pin.sha256}, ${pin.length} bytes`);
   const freshUntil = new Date(pin.freshUntil).toISOString();
-  return { trust: source, signers, roles, publishedBy: pin.role, freshUntil };
+  const facts = { trust: source, signers, roles, publishedBy: pin.role, freshUntil };
+  if (pin.custom === undefined) return facts;
+  const custom = plainJson(pin.custom);
+  steps.push(`its publisher says: ${shortened(JSON.stringify(custom))}`);
+  return { ...facts, custom };
 }
 
 type Common = Omit<Report, 'steps'>;
@@ -196,6 +206,11 @@ function toText(report: Report): string {
 function exitCodeOf({ verdict }: Report): number {
   if (verdict === 'refused') return EXIT.refused;
   return verdict === 'inconclusive' ? EXIT.inconclusive : EXIT.ok;
+}
+
+/** At most so much that it fits on a few lines of a terminal; `--json` has all of it. */
+function shortened(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }
 
 function signersText(signers: readonly string[]): string {

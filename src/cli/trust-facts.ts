@@ -82,17 +82,21 @@ export function trustFacts(
 }
 
 function signedTags(
-  { state }: Collection,
+  collection: Collection,
   served: readonly string[] | undefined,
 ): readonly SignedTag[] {
   const servable = served && new Set(served);
-  return [...(state?.set?.targets.values() ?? [])].flatMap(({ role, body }) =>
-    [...body.targets].map(([tag, { sha256 }]) => ({
-      tag,
-      role,
-      ...(sha256 === undefined ? {} : { digest: `sha256:${sha256}` }),
-      ...(servable === undefined ? {} : { isServed: servable.has(tag) }),
-    })),
+  return [...(collection.state?.set?.targets.values() ?? [])].flatMap(({ role, body }) =>
+    [...body.targets].flatMap(([target, { sha256 }]) => {
+      const tag = collection.tagNamed(target);
+      if (tag === undefined) return [];
+      return {
+        tag,
+        role,
+        ...(sha256 === undefined ? {} : { digest: `sha256:${sha256}` }),
+        ...(servable === undefined ? {} : { isServed: servable.has(tag) }),
+      };
+    }),
   );
 }
 

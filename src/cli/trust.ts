@@ -56,12 +56,15 @@ export async function showTrust(name: string, options: ShowTrustOptions): Promis
 
 /** Forgets a collection on the operator's word; returns 0, 1 when nothing was on record, 64 not a repository name. */
 export async function resetTrust(name: string, options: ResetTrustOptions): Promise<number> {
-  return await withCollection(name, options, async ({ collection: { key } }, core) => {
+  return await withCollection(name, options, async ({ collection }, core) => {
+    const { key } = collection.metadata;
     const wasThere = await core.state.reset(key, options.reason);
+    const isOwn = key.gun === collection.key.gun;
+    const what = isOwn ? key.gun : 'all repositories';
     options.stdout.write(
       wasThere
-        ? `forgot ${key.gun} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
-        : `nothing was on record for ${key.gun} of trust source "${key.source}"\n`,
+        ? `forgot ${what} of trust source "${key.source}"; the configured anchor decides about its root at the next pull\n`
+        : `nothing was on record for ${what} of trust source "${key.source}"\n`,
     );
     return wasThere ? EXIT.ok : EXIT.refused;
   });
@@ -154,13 +157,49 @@ async function askAll(
 async function loadAll(collection: Collection): Promise<void> {
   await collection.loadOnly();
   const { state } = collection;
-  for (const [role, file] of state?.files.targets ?? []) {
-    if (role === 'targets' || state?.set === undefined) continue;
-    try {
-      state.set.acceptTargets(role, file instanceof Uint8Array ? file : file.bytes);
-    } catch (error) {
-      // On record for comparison only: the snapshot in force has another version of it, or none.
-      if (!(error instanceof CodedError)) throw error;
+  if (state?.set === undefined) return;
+  const left = new Map(state.files.targets);
+  left.delete('targets');
+  // A role can be accepted once the one that delegates to it is.
+  for (let isMore = true; isMore; ) {
+    isMore = false;
+    for (const [role, file] of left) {
+      const delegator = delegatorOf(role, state.set);
+      if (delegator === undefined) continue;
+      left.delete(role);
+      isMore = acceptRecorded(state.set, { role, delegator, file }) || isMore;
     }
+  }
+}
+
+type Recorded = NonNullable<Collection['state']>;
+type RecordedSet = NonNullable<Recorded['set']>;
+
+function delegatorOf(role: string, set: RecordedSet): string | undefined {
+  const delegates = ({ body }: { body: { delegations: readonly { name: string }[] } }): boolean =>
+    body.delegations.some(({ name }) => name === role);
+  return [...set.targets.values()].find(delegates)?.role;
+}
+
+function acceptRecorded(
+  set: RecordedSet,
+  {
+    role,
+    delegator,
+    file,
+  }: {
+    readonly role: string;
+    readonly delegator: string;
+    readonly file: { readonly bytes: Uint8Array } | Uint8Array;
+  },
+): boolean {
+  // On record for comparison only when the snapshot in force has another version of it, or none.
+  if (set.expected(role) === undefined) return false;
+  try {
+    set.acceptTargets(role, file instanceof Uint8Array ? file : file.bytes, delegator);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    return false;
   }
 }

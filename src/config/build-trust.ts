@@ -1,6 +1,12 @@
 import { parseNamePattern } from '../policy/name-pattern.ts';
 import { type ConfigBuilder, urlText } from './build.ts';
-import type { AnchorConfig, RootBelief, TrustSourceConfig } from './connection.ts';
+import type {
+  AnchorConfig,
+  RootBelief,
+  TrustServerConfig,
+  TrustSourceConfig,
+  TufLocation,
+} from './connection.ts';
 import type { ConfigPath } from './path.ts';
 import type { AnchorEntry, TrustEntry } from './schema-trust.ts';
 
@@ -11,24 +17,49 @@ export function buildTrustSource(
   builder: ConfigBuilder,
 ): TrustSourceConfig {
   const path = ['trust', name];
-  return {
+  const common = {
     name,
-    kind: entry.kind,
-    url: urlText(entry.url),
-    ...builder.ca(path, entry.ca),
-    ...builder.credentials(path, entry.credentials),
-    realmHosts: new Set(entry.realmHosts),
-    proxy: builder.environmentProxy(),
+    maxAgeMs: entry.maxAge,
+    outageGraceMs: entry.outageGrace,
+    clockSkewMs: entry.clockSkew,
+  };
+  if (entry.kind === 'tuf') {
+    const root = builder.fileText([...path, 'root']);
+    const location = buildLocation(path, entry, builder);
+    return { ...common, kind: 'tuf', location, root, target: entry.target };
+  }
+  return {
+    ...common,
+    kind: 'notary',
+    ...buildServer(path, entry, builder),
     anchors: entry.anchors.map((anchor, index) =>
       buildAnchor([...path, 'anchors', index], anchor, builder),
     ),
     trustOnFirstUse: entry.trustOnFirstUse,
-    maxAgeMs: entry.maxAge,
-    outageGraceMs: entry.outageGrace,
-    clockSkewMs: entry.clockSkew,
     rsaPkcs1v15: entry.rsaPkcs1v15,
     p224: entry.p224,
     codeSigningChains: entry.codeSigningChains,
+  };
+}
+
+function buildLocation(path: ConfigPath, entry: TrustEntry, builder: ConfigBuilder): TufLocation {
+  const { url: location } = entry;
+  if (location.kind !== 'server') return location;
+  return { kind: 'server', ...buildServer(path, entry, builder) };
+}
+
+function buildServer(
+  path: ConfigPath,
+  entry: TrustEntry,
+  builder: ConfigBuilder,
+): TrustServerConfig {
+  return {
+    // Elsewhere than on a server there is no Notary source, as the check across keys has made sure.
+    url: entry.url.kind === 'server' ? urlText(entry.url.url) : '',
+    ...builder.ca(path, entry.ca),
+    ...builder.credentials(path, entry.credentials),
+    realmHosts: new Set(entry.realmHosts),
+    proxy: builder.environmentProxy(),
   };
 }
 

@@ -1,11 +1,13 @@
 import type { NamePattern } from '../policy/name-pattern.ts';
 import { examineRules, type Rule } from '../policy/policy.ts';
-import { mayBelieve } from './check-trust.ts';
+import { locationAt, mayBelieve } from './check-trust.ts';
 import type { Findings } from './findings.ts';
 import { nearestName } from './nearest-name.ts';
 import type { ConfigPath } from './path.ts';
 import { coversHost, patternOf } from './patterns.ts';
 import type { TolerantReader } from './tolerant.ts';
+
+const NOTARY_SIGNER = /^[-a-z0-9._]+(?:\/[-a-z0-9._]+)*$/;
 
 interface PlacedRule {
   readonly path: ConfigPath;
@@ -24,6 +26,7 @@ export function checkPolicy(config: TolerantReader, findings: Findings): void {
   for (const rule of rules) {
     checkRuleForm(config, rule.path, findings);
     checkTrustName(config, rule, findings);
+    checkSigners(config, rule, findings);
     checkRuleHost(config, rule, findings);
   }
   checkPatternsTogether(rules, findings);
@@ -55,10 +58,12 @@ function checkRuleForm(config: TolerantReader, path: ConfigPath, findings: Findi
   if (hasTrust && config.has(...path, 'reason')) {
     findings.problem([...path, 'reason'], 'belongs to allowUnverified only', 'remove it');
   }
-  checkSigners(config, [...path, 'signers'], findings);
 }
 
-function checkSigners(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+/** @source TUF 1.0.34 §4.5: role names are free but for the top-level ones; notary: tuf/data/roles.go */
+function checkSigners(config: TolerantReader, rule: PlacedRule, findings: Findings): void {
+  const path = [...rule.path, 'signers'];
+  const kind = config.text('trust', rule.trust ?? '', 'kind');
   const seen = new Set<string>();
   for (let index = 0; index < config.count(...path); index += 1) {
     const signer = config.text(...path, index);
@@ -66,6 +71,13 @@ function checkSigners(config: TolerantReader, path: ConfigPath, findings: Findin
     if (seen.has(signer))
       findings.problem([...path, index], `${signer} is listed twice`, 'remove it');
     seen.add(signer);
+    if (kind === 'notary' && (!NOTARY_SIGNER.test(signer) || signer.startsWith('targets/'))) {
+      findings.problem(
+        [...path, index],
+        'is not the name of a signer',
+        'write the name as in docker trust signer add, without targets/',
+      );
+    }
   }
 }
 
@@ -134,8 +146,15 @@ function checkNothingIdle(
       findings.warning(['trust', source], 'is used by no rule');
     }
   }
+  const holdsTrust = new Set(
+    config.names('trust').map((name) => {
+      const location = locationAt(config, ['trust', name, 'url']);
+      return location?.kind === 'artifact' ? location.repository.registry : undefined;
+    }),
+  );
   const isAnyUnread = rules.some((rule) => rule.pattern === undefined);
   for (const host of isAnyUnread ? [] : config.names('upstreams')) {
+    if ([...holdsTrust].some((registry) => registry === host)) continue;
     if (!rules.some(({ pattern }) => pattern !== undefined && coversHost(pattern, host))) {
       findings.warning(
         ['upstreams', host],

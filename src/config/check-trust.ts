@@ -1,16 +1,21 @@
 import type { NamePattern } from '../policy/name-pattern.ts';
 import { urlAt } from './check-network.ts';
 import type { Findings } from './findings.ts';
+import { nearestName } from './nearest-name.ts';
 import type { ConfigPath } from './path.ts';
 import { patternOf, patternsMeet } from './patterns.ts';
-import { ANCHOR_FORMS } from './schema-trust.ts';
+import { ANCHOR_FORMS, FOREIGN_KEYS } from './schema-trust.ts';
 import type { TolerantReader } from './tolerant.ts';
+import { parseTrustUrl, type TrustLocation } from './trust-url.ts';
 import { isLoopback } from './values.ts';
 
-/** Checks each trust source: its URL, and that every anchor says one thing about collections of its own. */
+/** Checks each trust source: its URL, its keys, and that every anchor says one thing about collections of its own. */
 export function checkTrustSources(config: TolerantReader, findings: Findings): void {
   for (const name of config.names('trust')) {
-    checkTrustUrl(config, ['trust', name, 'url'], findings);
+    const kind = config.text('trust', name, 'kind');
+    if (kind === 'tuf') checkTufSource(config, name, findings);
+    if (kind === 'notary') checkNotarySource(config, name, findings);
+    checkPlainHttp(config, ['trust', name, 'url'], findings);
     const seen = new Set<string>();
     for (let index = 0; index < config.count('trust', name, 'anchors'); index += 1) {
       const path = ['trust', name, 'anchors', index];
@@ -29,7 +34,82 @@ export function checkTrustSources(config: TolerantReader, findings: Findings): v
   }
 }
 
-function checkTrustUrl(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+function checkNotarySource(config: TolerantReader, name: string, findings: Findings): void {
+  const path = ['trust', name];
+  const location = locationAt(config, [...path, 'url']);
+  if (location !== undefined && location.kind !== 'server') {
+    findings.problem(
+      [...path, 'url'],
+      'is no server, which a source of kind notary needs',
+      'write https:// and the server, or kind: tuf',
+    );
+  }
+  checkForeignKeys(config, { path, kind: 'notary' }, findings);
+}
+
+function checkTufSource(config: TolerantReader, name: string, findings: Findings): void {
+  const path = ['trust', name];
+  checkForeignKeys(config, { path, kind: 'tuf' }, findings);
+  if (!config.has(...path, 'root')) {
+    findings.problem(
+      [...path, 'root'],
+      'is missing: trust in a TUF repository begins with a root that you have',
+      'add root: and the name of the root.json that its owner gave you',
+    );
+  }
+  const location = locationAt(config, [...path, 'url']);
+  if (location === undefined || location.kind === 'server') return;
+  for (const key of ['ca', 'credentials', 'realmHosts']) {
+    if (!config.has(...path, key)) continue;
+    const fix = location.kind === 'artifact' ? 'the upstream has its own; remove it' : 'remove it';
+    findings.problem([...path, key], 'is for sources with an https URL only', fix);
+  }
+  if (location.kind === 'artifact') checkArtifact(config, { path, location }, findings);
+}
+
+function checkArtifact(
+  config: TolerantReader,
+  source: {
+    readonly path: ConfigPath;
+    readonly location: Extract<TrustLocation, { kind: 'artifact' }>;
+  },
+  findings: Findings,
+): void {
+  const { registry } = source.location.repository;
+  const upstreams = config.names('upstreams');
+  if (upstreams.includes(registry)) return;
+  const meant = nearestName(registry, upstreams);
+  findings.problem(
+    [...source.path, 'url'],
+    `is in ${registry}, which is not among the upstreams`,
+    meant === undefined ? `add ${registry} under upstreams` : `did you mean ${meant}?`,
+  );
+}
+
+function checkForeignKeys(
+  config: TolerantReader,
+  source: { readonly path: ConfigPath; readonly kind: 'notary' | 'tuf' },
+  findings: Findings,
+): void {
+  const other = source.kind === 'tuf' ? 'notary' : 'tuf';
+  for (const key of FOREIGN_KEYS[source.kind]) {
+    if (!config.has(...source.path, key)) continue;
+    findings.problem(
+      [...source.path, key],
+      `belongs to sources of kind ${other}; this one is of kind ${source.kind}`,
+      'remove it',
+    );
+  }
+}
+
+/** Where the metadata is, or undefined where that cannot be read. */
+export function locationAt(config: TolerantReader, path: ConfigPath): TrustLocation | undefined {
+  const text = config.text(...path);
+  const location = text === undefined ? undefined : parseTrustUrl(text);
+  return location?.ok === true ? location.value : undefined;
+}
+
+function checkPlainHttp(config: TolerantReader, path: ConfigPath, findings: Findings): void {
   const url = urlAt(config, path);
   if (url === undefined || url.protocol === 'https:') return;
   if (isLoopback(url.hostname)) {
@@ -56,6 +136,7 @@ function checkAnchorForm(config: TolerantReader, path: ConfigPath, findings: Fin
 
 /** Says whether a trust source believes any root at all for some repository that `pattern` covers. */
 export function mayBelieve(config: TolerantReader, source: string, pattern: NamePattern): boolean {
+  if (config.text('trust', source, 'kind') === 'tuf') return true;
   if (config.isTrue('trust', source, 'trustOnFirstUse')) return true;
   const count = config.count('trust', source, 'anchors');
   for (let index = 0; index < count; index += 1) {

@@ -1,5 +1,7 @@
+import type { Repository, Tag } from '../oci/names.ts';
 import type { Patterned } from '../policy/pattern-index.ts';
 import type { ProxyEnvironment } from './env.ts';
+import type { TargetTemplate } from './target-template.ts';
 
 /** A certificate with its intermediates and its private key, both PEM text. */
 export interface KeyPair {
@@ -33,11 +35,20 @@ export interface AnchorConfig extends Patterned {
   readonly belief: RootBelief;
 }
 
-/** A Notary server and which roots of it are believed. */
-export interface TrustSourceConfig {
+/** What all trust sources have. */
+interface SourceConfig {
   /** Its name in the configuration. */
   readonly name: string;
-  readonly kind: 'notary';
+  /** How long an answer is served without having asked the server again; 0: ask at every pull. */
+  readonly maxAgeMs: number;
+  /** How long beyond that while the server cannot be reached. */
+  readonly outageGraceMs: number;
+  /** How long after its expiry a timestamp is accepted, at most 60 000. */
+  readonly clockSkewMs: number;
+}
+
+/** A server of trust metadata and how it is spoken to. */
+export interface TrustServerConfig {
   /** The server's URL without a slash at its end. */
   readonly url: string;
   /** PEM text of certificate authorities trusted beside those of the system. */
@@ -47,15 +58,14 @@ export interface TrustSourceConfig {
   readonly realmHosts: ReadonlySet<string>;
   /** What the environment asks for. */
   readonly proxy: ProxyEnvironment;
+}
+
+/** A Notary server and which roots of it are believed. */
+export interface NotarySourceConfig extends SourceConfig, TrustServerConfig {
+  readonly kind: 'notary';
   readonly anchors: readonly AnchorConfig[];
   /** Whether the first root seen is believed for collections without an anchor. */
   readonly trustOnFirstUse: boolean;
-  /** How long an answer is served without having asked the server again; 0: ask at every pull. */
-  readonly maxAgeMs: number;
-  /** How long beyond that while the server cannot be reached. */
-  readonly outageGraceMs: number;
-  /** How long after its expiry a timestamp is accepted, at most 60 000. */
-  readonly clockSkewMs: number;
   /** Whether RSA PKCS#1 v1.5 signatures are accepted. */
   readonly rsaPkcs1v15: boolean;
   /** Whether ECDSA keys on P-224 are accepted. */
@@ -63,3 +73,24 @@ export interface TrustSourceConfig {
   /** Whether `ca` anchors accept leaves for code signing only. */
   readonly codeSigningChains: boolean;
 }
+
+/** Where a TUF repository is. */
+export type TufLocation =
+  | ({ readonly kind: 'server' } & TrustServerConfig)
+  /** A folder on this machine, by its absolute path. */
+  | { readonly kind: 'folder'; readonly path: string }
+  /** An artifact in one of the upstreams. */
+  | { readonly kind: 'artifact'; readonly repository: Repository; readonly tag: Tag };
+
+/** A TUF 1.0 repository and the root that is believed. */
+export interface TufSourceConfig extends SourceConfig {
+  readonly kind: 'tuf';
+  readonly location: TufLocation;
+  /** The exact text of the root file; empty when files were not read. */
+  readonly root: string;
+  /** How tags are written as target names. */
+  readonly target: TargetTemplate;
+}
+
+/** Who says what tags mean. */
+export type TrustSourceConfig = NotarySourceConfig | TufSourceConfig;

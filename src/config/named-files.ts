@@ -5,6 +5,7 @@ import { belongTogether, checkPrivateKey, doubtfulDates, parseCertificates } fro
 import { type ReadFile, readLimited } from './read-file.ts';
 import type { FileKind } from './schema-members.ts';
 import { type SchemaNode, visitValues } from './schema-node.ts';
+import { parseTufRoot } from './tuf-root.ts';
 import type { Parsed } from './values.ts';
 
 /** The largest certificate, key or password file accepted, in bytes. */
@@ -62,11 +63,26 @@ async function readText(
 ): Promise<string | undefined> {
   const file = resolve(options.folder, reference.name);
   const content = await readLimited(options.read, file, MAX_NAMED_FILE_BYTES);
-  if (content.ok) return new TextDecoder().decode(content.bytes);
+  if (content.ok) return decode(reference, content.bytes, findings);
   // A password written where the name of its file belongs must not be printed.
   const isShown = reference.kind !== 'password' || reference.name.includes('/');
   findings.problem(reference.path, `the file ${isShown ? file : 'named here'} ${content.problem}`);
   return undefined;
+}
+
+function decode(
+  { kind, path, name }: Reference,
+  bytes: Uint8Array,
+  findings: Findings,
+): string | undefined {
+  if (kind !== 'tuf-root') return new TextDecoder().decode(bytes);
+  try {
+    // Not one byte may be lost: signatures are over all of them.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    findings.problem(path, `the file ${name} is not UTF-8 text`);
+    return undefined;
+  }
 }
 
 function judge(
@@ -87,9 +103,15 @@ function judge(
     }
     return;
   }
-  const content = reference.kind === 'private-key' ? checkPrivateKey(text) : parsePassword(text);
+  const content = CHECKS[reference.kind](text);
   if (!content.ok) findings.problem(path, `the file ${name} ${content.problem}`, content.fix);
 }
+
+const CHECKS = {
+  'private-key': checkPrivateKey,
+  password: parsePassword,
+  'tuf-root': parseTufRoot,
+} as const;
 
 /** Reads the text of a password file: one line, whose end is not part of the password. */
 export function parsePassword(text: string): Parsed<string> {

@@ -149,7 +149,13 @@ function textsOf(value: unknown): readonly string[] {
 }
 
 function fileKindOf(value: unknown): FileKind | undefined {
-  return value === 'certificates' || value === 'private-key' || value === 'password'
-    ? value
-    : undefined;
+  switch (value) {
+    case 'certificates':
+    case 'private-key':
+    case 'password':
+    case 'tuf-root':
+      return value;
+    default:
+      return undefined;
+  }
 }

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { parsePattern } from './patterns.ts';
 import { duration, file, flag, parsed } from './schema-leaves.ts';
-import { EXAMPLE_MEMBER, NOT_YET_MEMBER } from './schema-members.ts';
+import { EXAMPLE_MEMBER } from './schema-members.ts';
 import { type CredentialsEntry, credentialsSchema, exactlyOneOf } from './schema-parts.ts';
-import { parseHostName, parseServerUrl } from './values.ts';
+import { parseTargetTemplate, type TargetTemplate } from './target-template.ts';
+import { parseTrustUrl, type TrustLocation } from './trust-url.ts';
+import { parseHostName } from './values.ts';
 
 /** An anchor as written; exactly one of the members beside `gun` is given. */
 export interface AnchorEntry {
@@ -16,11 +18,13 @@ export interface AnchorEntry {
 
 /** A trust source as written, its defaults filled in; durations in milliseconds. */
 export interface TrustEntry {
-  readonly kind: 'notary';
-  readonly url: URL;
+  readonly kind: 'notary' | 'tuf';
+  readonly url: TrustLocation;
   readonly ca?: string;
   readonly credentials?: CredentialsEntry;
   readonly realmHosts: readonly string[];
+  readonly root?: string;
+  readonly target: TargetTemplate;
   readonly anchors: readonly AnchorEntry[];
   readonly trustOnFirstUse: boolean;
   readonly maxAge: number;
@@ -33,6 +37,12 @@ export interface TrustEntry {
 
 /** The members of an anchor of which exactly one is written. */
 export const ANCHOR_FORMS = ['rootKeys', 'rootCertificates', 'ca', 'trustOnFirstUse'] as const;
+
+/** Keys that have no meaning in a trust source of this kind. */
+export const FOREIGN_KEYS: Readonly<Record<TrustEntry['kind'], readonly string[]>> = {
+  notary: ['root', 'target'],
+  tuf: ['anchors', 'trustOnFirstUse', 'rsaPkcs1v15', 'p224', 'codeSigningChains'],
+};
 
 const DAY = 86_400_000;
 
@@ -96,20 +106,31 @@ const anchorSchema: z.ZodType<AnchorEntry> = z
 /** One source of trust: a Notary server and the roots believed. */
 export const trustSchema: z.ZodType<TrustEntry> = z
   .strictObject({
-    kind: z.enum(['notary']).meta({
-      description: 'Kind of server: notary is a Notary v1 server (Docker Content Trust).',
-      [NOT_YET_MEMBER]: {
-        tuf: 'this version has no trust sources of kind tuf yet, only notary',
-      },
+    kind: z.enum(['notary', 'tuf']).meta({
+      description:
+        'Kind of source: notary is a Notary v1 server (Docker Content Trust), tuf is a TUF 1.0 repository.',
     }),
     url: parsed(
       'URL',
       {
-        text: 'Server, without /v2/. It has to be https unless it is on this machine.',
+        text: 'Where the metadata is. For notary the server, without /v2/; for tuf the URL that its files are below, or file:///folder, or oci://registry/repository:tag for an artifact in one of the upstreams. A server has to be https unless it is on this machine.',
         example: 'https://notary.example.com',
       },
-      parseServerUrl,
+      parseTrustUrl,
     ),
+    root: z.exactOptional(
+      file('tuf-root', {
+        text: 'Root of the TUF repository from which trust begins; later roots are followed from it. Required for tuf.',
+        example: '/etc/pinnace/vetted-root.json',
+      }),
+    ),
+    target: parsed(
+      'template',
+      {
+        text: 'For tuf: the name of the target that an image is, with {tag} and mostly {registry} and {repository} in it.',
+      },
+      parseTargetTemplate,
+    ).prefault('{registry}/{repository}:{tag}'),
     ca: z.exactOptional(
       file('certificates', {
         text: 'CA certificates in PEM that the server may be verified against, beside the ones of the system.',
@@ -164,4 +185,19 @@ export const trustSchema: z.ZodType<TrustEntry> = z
       text: 'For anchors by ca, accept root certificates that are marked for code signing only.',
     }).prefault(false),
   })
-  .meta({ description: 'One source of trust.' });
+  .meta({
+    description: 'One source of trust.',
+    ...dependingOnKind(),
+  });
+
+/** Says in the words of JSON Schema which keys go with which kind. */
+function dependingOnKind(): Readonly<Record<string, unknown>> {
+  const without = (kind: TrustEntry['kind']): object =>
+    Object.fromEntries(FOREIGN_KEYS[kind].map((key) => [key, false]));
+  return {
+    if: { properties: { kind: { const: 'tuf' } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema, never awaited
+    then: { required: ['root'], properties: without('tuf') },
+    else: { properties: without('notary') },
+  };
+}

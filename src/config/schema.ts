@@ -42,7 +42,7 @@ export interface ConfigFile {
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const NAME_PROBLEM = 'is not a name (lower-case letters, digits and dashes, at most 63)';
-const SIGNER = /^[-a-z0-9._]+(?:\/[-a-z0-9._]+)*$/;
+const SIGNER = /^[^\s\p{C}]{1,200}$/u;
 
 const nameSchema = z.string().regex(NAME, NAME_PROBLEM);
 
@@ -66,18 +66,19 @@ const ruleSchema: z.ZodType<RuleEntry> = z
       z
         .array(
           parsed('signer', { text: 'Signer.' }, (text) =>
-            SIGNER.test(text) && text.length <= 200 && !text.startsWith('targets/')
+            SIGNER.test(text)
               ? { ok: true, value: text }
               : {
                   ok: false,
                   problem: 'is not the name of a signer',
-                  fix: 'write the name as in docker trust signer add, without targets/',
+                  fix: 'write the name as in docker trust signer add, or that of a delegated role',
                 },
           ),
         )
         .min(1, 'is an empty list')
         .meta({
-          description: 'Signers that must each have signed the very same digest.',
+          description:
+            'Signers that must each have signed the very same digest: names as in docker trust signer add, or for tuf those of delegated roles.',
           [EXAMPLE_MEMBER]: ['alice', 'bob'],
         }),
     ),

@@ -97,6 +97,11 @@ export function parseHostName(text: string): Parsed<string> {
   }
 }
 
+/** Says whether a value is an object with members, not a list. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Writes an address as `parseAddress` reads it. */
 export function formatAddress(address: HostPort): string {
   return address.host.includes(':')

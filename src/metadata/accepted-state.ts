@@ -8,7 +8,7 @@ import {
   TrustedSet,
 } from '../trust/trusted-set.ts';
 import type { Admission, TrustRecord } from './ports.ts';
-import type { CollectionRules } from './rules.ts';
+import type { MetadataRules } from './rules.ts';
 
 /** What is trusted of a collection at some moment. Immutable but for the delegations that `set` learns on demand. */
 export interface AcceptedState {
@@ -69,7 +69,7 @@ export function toRecord(state: AcceptedState): TrustRecord {
  *
  * @throws {TrustError} `pin_mismatch`, `tofu_disabled` and what else makes the root unacceptable
  */
-export function restore(record: TrustRecord, gun: string, rules: CollectionRules): AcceptedState {
+export function restore(record: TrustRecord, gun: string, rules: MetadataRules): AcceptedState {
   const restored = restoreRoot(record, gun, rules);
   const root = restored.root;
   const files: EarlierFiles = {
@@ -91,7 +91,7 @@ interface RestoredRoot {
   readonly isSame: boolean;
 }
 
-function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): RestoredRoot {
+function restoreRoot(record: TrustRecord, gun: string, rules: MetadataRules): RestoredRoot {
   const { anchor } = rules;
   const own = { gun, anchor, weak: rules.weak, dialect: rules.dialect };
   const { anchorRoot, admittedAt } = record;
@@ -115,7 +115,7 @@ function restoreRoot(record: TrustRecord, gun: string, rules: CollectionRules): 
 function restoreSet(
   root: TrustedRoot,
   files: EarlierFiles,
-  { weak, clockSkewMs }: CollectionRules,
+  { weak, clockSkewMs }: MetadataRules,
 ): TrustedSet | undefined {
   const { timestamp, snapshot, targets } = files;
   const top = targets.get('targets');

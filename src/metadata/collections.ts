@@ -1,11 +1,19 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import { Collection, type CollectionEvents } from './collection.ts';
-import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
+import { Collection } from './collection.ts';
+import {
+  type CollectionKey,
+  type MetadataSource,
+  SHARED_GUN,
+  type TrustStateStore,
+} from './ports.ts';
 import type { CollectionRules } from './rules.ts';
+import { type CollectionEvents, TrustedMetadata } from './trusted-metadata.ts';
 
 /** One configured trust source: where its metadata comes from and which rules hold for a collection of it. */
 export interface TrustSource {
   readonly source: MetadataSource;
+  /** Whether one set of metadata speaks for all repositories, so that rules differ in their conventions only; default false. */
+  readonly isShared?: boolean;
   rulesFor(gun: string): CollectionRules;
 }
 
@@ -34,6 +42,8 @@ export class Collections {
   readonly #options: CollectionsOptions;
   /** Least recently used first. */
   readonly #open = new Map<string, Collection>();
+  /** By source. */
+  readonly #shared = new Map<string, TrustedMetadata>();
   #timer: Timer | undefined;
   #inBackground = 0;
 
@@ -80,11 +90,24 @@ export class Collections {
   }
 
   #create(key: CollectionKey): Collection {
-    const { sources, store, clock, events } = this.#options;
+    const { sources, clock } = this.#options;
     const trust = sources.get(key.source);
     if (trust === undefined) throw new Error(`no trust source is called ${key.source}`);
     const rules = trust.rulesFor(key.gun);
-    return new Collection({ key, rules, source: trust.source, store, clock, events });
+    const { convention } = rules;
+    return new Collection({ key, convention, metadata: this.#metadata(key, trust, rules), clock });
+  }
+
+  #metadata(key: CollectionKey, trust: TrustSource, rules: CollectionRules): TrustedMetadata {
+    const { store, clock, events } = this.#options;
+    const { source, isShared } = trust;
+    if (isShared !== true) return new TrustedMetadata({ key, rules, source, store, clock, events });
+    const known = this.#shared.get(key.source);
+    if (known !== undefined) return known;
+    const shared = { source: key.source, gun: SHARED_GUN };
+    const made = new TrustedMetadata({ key: shared, rules, source, store, clock, events });
+    this.#shared.set(key.source, made);
+    return made;
   }
 
   #evict(): void {
@@ -95,11 +118,11 @@ export class Collections {
 
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const collection of this.#open.values()) {
+    for (const { metadata } of this.#open.values()) {
       if (this.#inBackground >= MAX_BACKGROUND) return;
-      if (!isDue(collection, nowMs)) continue;
+      if (!isDue(metadata, nowMs)) continue;
       this.#inBackground += 1;
-      collection
+      metadata
         .refreshNow()
         // Reported through the collection's events; the next pull decides what it means.
         .catch(() => undefined)
@@ -110,10 +133,10 @@ export class Collections {
   }
 }
 
-function isDue(collection: Collection, nowMs: number): boolean {
-  const { checkedAtMs, maxAgeMs, isRefreshing, attemptedAtMs } = collection;
+function isDue(metadata: TrustedMetadata, nowMs: number): boolean {
+  const { checkedAtMs, maxAgeMs, isRefreshing, attemptedAtMs, lastUsedMs } = metadata;
   if (checkedAtMs === undefined || maxAgeMs === 0 || isRefreshing) return false;
-  if (nowMs - collection.lastUsedMs > IN_USE_MS) return false;
+  if (nowMs - lastUsedMs > IN_USE_MS) return false;
   const aheadMs = maxAgeMs * REFRESH_AHEAD;
   // After a failure the next attempt waits as long as after a success.
   return nowMs - checkedAtMs >= aheadMs && nowMs - attemptedAtMs >= Math.min(aheadMs, 5_000);

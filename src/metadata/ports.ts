@@ -1,8 +1,12 @@
 /** Names one collection of trust metadata: the trust source's name in the configuration and the GUN within it. */
 export interface CollectionKey {
   readonly source: string;
+  /** `SHARED_GUN` for what is on record of all repositories of a source together. */
   readonly gun: string;
 }
+
+/** Stands for the GUN where one set of metadata speaks for all repositories of a source; no repository has this name. */
+export const SHARED_GUN = '*';
 
 /** How one file is to be fetched. */
 export interface MetadataFetchOptions {

@@ -5,14 +5,14 @@ import { type RootRules, TrustedRoot } from '../trust/trusted-root.ts';
 import { type EarlierFile, NO_EARLIER_FILES, TrustedSet } from '../trust/trusted-set.ts';
 import { sha256Hex } from '../trust/verified-file.ts';
 import { type AcceptedState, filesOf } from './accepted-state.ts';
-import type { MetadataSource } from './ports.ts';
-import { type CollectionRules, METADATA_LIMITS } from './rules.ts';
+import { type MetadataSource, SHARED_GUN } from './ports.ts';
+import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
 
 /** What one run of the client workflow works with. */
 export interface RefreshContext {
   readonly source: MetadataSource;
   readonly gun: string;
-  readonly rules: CollectionRules;
+  readonly rules: MetadataRules;
   /** The refresh time, fixed for the whole run; milliseconds since the epoch. */
   readonly now: number;
   readonly signal: AbortSignal;
@@ -246,7 +246,8 @@ function missing(role: string): TrustError {
 }
 
 function noTrustData(gun: string): TrustError {
-  return new TrustError('no_trust_data', `the trust server has nothing for ${gun}`, {
+  const whom = gun === SHARED_GUN ? 'any repository' : gun;
+  return new TrustError('no_trust_data', `the trust server has nothing for ${whom}`, {
     detail: { gun },
   });
 }

@@ -3,10 +3,9 @@ import type { Dialect } from '../trust/dialect.ts';
 import type { WeakAlgorithms } from '../trust/keys.ts';
 import type { TargetConvention } from '../trust/tag-search.ts';
 
-/** How one collection is to be verified, and how fresh it must be. Durations in milliseconds. */
-export interface CollectionRules {
+/** How metadata is to be verified, and how fresh it must be. Durations in milliseconds. */
+export interface MetadataRules {
   readonly dialect: Dialect;
-  readonly convention: TargetConvention;
   readonly anchor: RootAnchor;
   readonly weak: WeakAlgorithms;
   /** How long past its expiry a timestamp is still taken, for a clock that runs ahead. */
@@ -15,6 +14,11 @@ export interface CollectionRules {
   readonly maxAgeMs: number;
   /** How much longer verified answers are served while the trust server cannot be asked. */
   readonly outageGraceMs: number;
+}
+
+/** The same for one repository, and how targets stand for its tags. */
+export interface CollectionRules extends MetadataRules {
+  readonly convention: TargetConvention;
 }
 
 /**

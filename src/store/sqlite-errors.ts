@@ -1,5 +1,5 @@
 import type { Facts } from '../base/coded-error.ts';
-import type { CollectionKey } from '../metadata/ports.ts';
+import { type CollectionKey, SHARED_GUN } from '../metadata/ports.ts';
 import { StateError } from './errors.ts';
 
 /** What kept the state from being read or written; `detail.problem` of the error. */
@@ -73,9 +73,11 @@ export function rowDamaged(place: RowPlace, cause?: unknown): StateError {
     });
   }
   const { source, gun } = collection;
+  const isShared = gun === SHARED_GUN;
+  const [whose, named] = isShared ? ['all repositories', 'REPOSITORY'] : [gun, gun];
   return new StateError(
     'state_unreadable',
-    `the trust state of ${gun} (source ${source}) in ${file} is damaged; to take its anchor from the configuration anew: pinnace trust reset ${gun}`,
+    `the trust state of ${whose} (source ${source}) in ${file} is damaged; to take its anchor from the configuration anew: pinnace trust reset ${named}`,
     { detail: { file, table, source, gun, problem: 'row-damaged' }, cause },
   );
 }

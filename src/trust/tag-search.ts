@@ -24,6 +24,8 @@ export interface FoundTarget {
   readonly role: string;
   /** What the publisher said of it beyond that. */
   readonly custom?: JsonValue;
+  /** When the publisher's word for this tag ends, if it does before the role's, milliseconds since the epoch. */
+  readonly expiresAt?: number;
 }
 
 /** How a source's targets are named after tags, and which of its roles publish. */
@@ -32,10 +34,16 @@ export interface TargetConvention {
   find(tag: string, signers: readonly string[]): Search<FoundTarget>;
   /** The tags that `find` would find with these signers. */
   list(signers: readonly string[]): Search<readonly string[]>;
+  /** The tag that a target stands for; undefined for a target of something else. */
+  tagNamed(target: string): string | undefined;
 }
 
 /** Docker's convention in Notary v1: a target is a tag, and `targets/releases` publishes before `targets`. */
-export const dockerConvention: TargetConvention = { find: findTag, list: listTags };
+export const dockerConvention: TargetConvention = {
+  find: findTag,
+  list: listTags,
+  tagNamed: (target) => target,
+};
 
 /** The delegation that publishes in Docker's convention. */
 export const RELEASES_ROLE = 'targets/releases';

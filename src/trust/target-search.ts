@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { TrustError } from './errors.ts';
+import { asTime } from './fields.ts';
 import type { Delegation, Target, TargetsBody } from './model.ts';
 import { matchesPathPattern } from './path-pattern.ts';
+import type { JsonValue } from './strict-json.ts';
 import {
   type FoundTarget,
   isAboutTheTag,
@@ -67,7 +69,7 @@ export function namedConvention(naming: TargetNaming): TargetConvention {
     }
     return tags;
   }
-  return { find, list };
+  return { find, list, tagNamed: (target) => tagNamed(target, naming) };
 }
 
 function childrenFor(
@@ -94,26 +96,30 @@ function isInScope({ paths, pathHashPrefixes }: Delegation, name: string): boole
 }
 
 /** Tags that any role has an entry for; whether they are found is another question. */
-function* candidates({ prefix, suffix }: TargetNaming): Search<ReadonlySet<string>> {
+function* candidates(naming: TargetNaming): Search<ReadonlySet<string>> {
   const tags = new Set<string>();
   const visited = new Set<string>();
   const stack: RoleRequest[] = [TOP];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (visited.has(next.role)) continue;
-    requireFewRoles(visited, prefix);
+    requireFewRoles(visited, naming.prefix);
     visited.add(next.role);
     const body = yield next;
     for (const name of body?.targets.keys() ?? []) {
-      const isNamed = name.startsWith(prefix) && name.endsWith(suffix);
-      if (isNamed && name.length > prefix.length + suffix.length) {
-        tags.add(name.slice(prefix.length, name.length - suffix.length));
-      }
+      const tag = tagNamed(name, naming);
+      if (tag !== undefined) tags.add(tag);
     }
     for (const { name } of body?.delegations ?? []) {
       stack.push({ role: name, delegator: next.role, isNeeded: false });
     }
   }
   return tags;
+}
+
+function tagNamed(target: string, { prefix, suffix }: TargetNaming): string | undefined {
+  const isLongEnough = target.length > prefix.length + suffix.length;
+  if (!isLongEnough || !target.startsWith(prefix) || !target.endsWith(suffix)) return undefined;
+  return target.slice(prefix.length, target.length - suffix.length);
 }
 
 function* isFound(search: Search<unknown>): Search<boolean> {
@@ -151,7 +157,28 @@ function usable(tag: string, { role, target }: TargetOfRole): FoundTarget {
       detail: { tag, role },
     });
   }
-  return { sha256, length, role, ...(custom === undefined ? {} : { custom }) };
+  const expiresAt = endOf(custom, tag, role);
+  return {
+    sha256,
+    length,
+    role,
+    ...(custom === undefined ? {} : { custom }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}
+
+/** When an approval ends by `custom.expiresAt`, which whoever approved it may have said. What is no time ends nothing safely. */
+function endOf(custom: JsonValue | undefined, tag: string, role: string): number | undefined {
+  const text = custom instanceof Map ? custom.get('expiresAt') : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return asTime(text, 'custom.expiresAt');
+  } catch (cause) {
+    throw new TrustError('target_unusable', 'the signed entry ends at what is no time', {
+      detail: { tag, role },
+      cause,
+    });
+  }
 }
 
 function requireFewRoles(visited: ReadonlySet<string>, name: string): void {

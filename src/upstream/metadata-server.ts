@@ -76,14 +76,13 @@ const REASONS = {
 
 /** What one file's request carries along. */
 interface FileRequest extends MetadataLocation {
-  readonly scope: string;
   readonly maxBytes: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
 /**
- * Reads metadata files of a Notary v1 server. What arrives is bounded in length and time, and otherwise unchecked.
+ * Reads metadata files of a Notary v1 server or of a TUF 1.0 repository. What arrives is bounded in length and time, and otherwise unchecked.
  *
  * A call whose signal fires fails with the signal's reason.
  *
@@ -139,8 +138,6 @@ export class MetadataServer implements MetadataSource {
     const location = this.#locate(this.#base, gun, file);
     const request = {
       ...location,
-      // The full GUN, and never what a challenge offers: the server's ping asks for a scope nobody gets.
-      scope: `repository:${gun}:pull`,
       maxBytes: options.maxBytes,
       headers: options.bypassCaches === true ? { 'cache-control': 'no-cache' } : {},
     };
@@ -166,7 +163,7 @@ export class MetadataServer implements MetadataSource {
 
   async #fetch(request: FileRequest): Promise<Uint8Array | undefined> {
     const reply = await this.#authorised(request);
-    if (reply.status === 404) {
+    if (reply.status === 404 || (reply.status === 403 && request.isMissingIfForbidden)) {
       reply.discard();
       return undefined;
     }

@@ -12,6 +12,10 @@ export interface MetadataLocation {
   readonly url: URL;
   /** The metadata role the file belongs to. */
   readonly role: string;
+  /** The right to ask a token service for, should the server want a token. */
+  readonly scope: string;
+  /** Whether 403 is how the server says that it has no such file. */
+  readonly isMissingIfForbidden: boolean;
 }
 
 /**
@@ -34,7 +38,9 @@ export function notaryLocation(base: URL, gun: string, file: string): MetadataLo
     throw new TrustError('malformed', 'metadata leads to a file whose name is not allowed');
   }
   const prefix = base.href.replace(/\/$/, '');
-  return { url: new URL(`${prefix}/v2/${gun}/_trust/tuf/${file}`), role };
+  const url = new URL(`${prefix}/v2/${gun}/_trust/tuf/${file}`);
+  // The full GUN, and never what a challenge offers: the server's ping asks for a scope nobody gets.
+  return { url, role, scope: `repository:${gun}:pull`, isMissingIfForbidden: false };
 }
 
 const TUF_FILE = /^(?:[1-9][0-9]{0,9}\.)?((?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+)\.json$/;
@@ -50,5 +56,9 @@ export function tufLocation(base: URL, _gun: string, file: string): MetadataLoca
   if (role === undefined) {
     throw new TrustError('malformed', 'metadata leads to a file whose name is not allowed');
   }
-  return { url: new URL(`${base.href.replace(/\/$/, '')}/${file}`), role };
+  const url = new URL(`${base.href.replace(/\/$/, '')}/${file}`);
+  // Object stores answer 403 for what they do not have; the root after the newest never is there.
+  const isMissingIfForbidden = role === 'root';
+  // Servers of plain files know no repositories to ask a right for.
+  return { url, role, scope: '', isMissingIfForbidden };
 }

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { RegistryHost, Repository } from '../oci/names.ts';
+import type { RegistryHost, Repository, Tag } from '../oci/names.ts';
 import { UpstreamError } from '../resolve/errors.ts';
 import type { FetchedBlob, FetchedManifest, UpstreamContent } from '../resolve/ports.ts';
 import { abortable, withDeadline } from './deadline.ts';
@@ -49,7 +49,7 @@ const DEFAULT_RETRY: RetryPolicy = { tries: 3, baseDelayMs: 500 };
 const PROBE_TTL_MS = 60_000;
 
 /**
- * Reads manifests and blobs of the configured registries, by digest only. What arrives is bounded in length and time, and
+ * Reads manifests and blobs of the configured registries, by digest but for one method. What arrives is bounded in length and time, and
  * otherwise unchecked.
  *
  * A call whose signal fires fails with the signal's reason; every other failure is an `UpstreamError`.
@@ -90,15 +90,21 @@ export class RegistryClient implements UpstreamContent {
     digest: Digest,
     options: CallOptions & { readonly maxBytes: number },
   ): Promise<FetchedManifest> {
-    const path = `${repository.path}/manifests/${digest}`;
-    const request = { path, scope: pullScope(repository), accept: MANIFEST_TYPES };
-    return this.#call(repository.registry, 'manifest_missing', options, (upstream, signal) =>
-      this.#again(signal, async () => {
-        const reply = await upstream.get({ ...request, signal });
-        const bytes = await reply.read(options.maxBytes);
-        return { bytes, mediaType: mediaTypeOf(reply.header('content-type')) };
-      }),
-    );
+    return this.#fetchManifest(repository, digest, options);
+  }
+
+  /**
+   * Reads whatever the registry says a tag is. Nothing vouches for it: only for documents that prove themselves, never for
+   * images.
+   *
+   * @throws {UpstreamError} as `fetchManifest` does
+   */
+  fetchByTagUnverified(
+    repository: Repository,
+    tag: Tag,
+    options: CallOptions & { readonly maxBytes: number },
+  ): Promise<FetchedManifest> {
+    return this.#fetchManifest(repository, tag, options);
   }
 
   /**
@@ -167,6 +173,22 @@ export class RegistryClient implements UpstreamContent {
       throw new UpstreamError('upstream_denied', message, { detail: { registry } });
     }
     return upstream;
+  }
+
+  #fetchManifest(
+    repository: Repository,
+    reference: Digest | Tag,
+    options: CallOptions & { readonly maxBytes: number },
+  ): Promise<FetchedManifest> {
+    const path = `${repository.path}/manifests/${reference}`;
+    const request = { path, scope: pullScope(repository), accept: MANIFEST_TYPES };
+    return this.#call(repository.registry, 'manifest_missing', options, (upstream, signal) =>
+      this.#again(signal, async () => {
+        const reply = await upstream.get({ ...request, signal });
+        const bytes = await reply.read(options.maxBytes);
+        return { bytes, mediaType: mediaTypeOf(reply.header('content-type')) };
+      }),
+    );
   }
 
   async #call<Value>(

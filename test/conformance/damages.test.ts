@@ -2,28 +2,64 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TRUST_REASONS, type TrustReason } from '../../src/base/reason-code.ts';
 import type { RootAnchor } from '../../src/trust/anchor.ts';
+import { tuf10 } from '../../src/trust/dialect/tuf-1.0.ts';
 import { TrustError } from '../../src/trust/errors.ts';
+import { namedConvention } from '../../src/trust/target-search.ts';
 import {
   DAMAGED_TAG,
   type Damage,
   PLAIN_TAG,
   SIGNED_CONTENT,
   undamagedRepository,
+  undamagedTufRepository,
 } from '../support/damage.ts';
-import { DAMAGES, OUTAGES } from '../support/damages.ts';
-import type { NotaryRepository, PublishedFiles } from '../support/notary-repository.ts';
+import { DAMAGES, OUTAGES, TUF_DAMAGES } from '../support/damages.ts';
+import type { PublishedFiles } from '../support/publication.ts';
 import { rejectsWithCode } from '../support/reject-with-code.ts';
+import type { SimulatedRepository } from '../support/simulated-repository.ts';
 import { TrustBench } from '../support/trust-bench.ts';
+import type { TufRepositoryOptions } from '../support/tuf-repository.ts';
 
 interface Setting {
   readonly bench: TrustBench;
-  readonly repository: NotaryRepository;
+  readonly repository: SimulatedRepository;
   readonly served: PublishedFiles;
 }
 
-const ROLES = ['targets', 'targets/releases', 'snapshot', 'timestamp'] as const;
+interface Encoding {
+  readonly name: string;
+  readonly damages: readonly Damage[];
+  readonly newSetting: () => Setting;
+  /** Whether it is worth the time to go through all of them again with restarts between. */
+  readonly withRestarts: boolean;
+}
 
-function newSetting(): Setting {
+const ENCODINGS: readonly Encoding[] = [
+  { name: 'Notary v1', damages: DAMAGES, newSetting: newNotarySetting, withRestarts: true },
+  {
+    name: 'TUF 1.0',
+    damages: TUF_DAMAGES,
+    newSetting: () => newTufSetting({}),
+    withRestarts: true,
+  },
+  {
+    name: 'TUF 1.0, bound by versions alone',
+    damages: TUF_DAMAGES.filter(({ needsHashes }) => needsHashes !== true),
+    newSetting: () => newTufSetting({ hashes: false, consistentSnapshot: false }),
+    withRestarts: false,
+  },
+];
+
+function newTufSetting(options: TufRepositoryOptions): Setting {
+  const { repository, served } = undamagedTufRepository(options);
+  const rules = { dialect: tuf10, convention: namedConvention({ prefix: 'app:', suffix: '' }) };
+  const anchor: RootAnchor = { kind: 'root-file', bytes: repository.firstRoot };
+  const bench = new TrustBench({ gun: 'app', anchor, rules });
+  bench.serve(served);
+  return { bench, repository, served };
+}
+
+function newNotarySetting(): Setting {
   const { repository, served } = undamagedRepository();
   const anchor: RootAnchor = {
     kind: 'keys',
@@ -107,19 +143,21 @@ async function rejectsWithOneOf(
 }
 
 /** Puts things right as the publisher and the server would: a bad root is withdrawn, all else is published anew. */
-function repair(
-  { bench, repository, served }: Setting,
-  row: Damage,
-  damaged: PublishedFiles,
-): void {
+function repair({ bench, repository, served }: Setting, damaged: PublishedFiles): void {
   bench.source.clearFaults();
-  // A root that was rightly signed stays accepted though it has expired: only the next one can mend that.
-  if (damaged.has('2.root.json') && row.reason !== 'root_expired') {
+  const isRootTaken = (bench.collection.state?.root.body.version ?? 1) > 1;
+  if (damaged.has('2.root.json') && !isRootTaken) {
     bench.serve(served);
     return;
   }
-  repository.sign(DAMAGED_TAG, SIGNED_CONTENT, 'targets/releases');
-  const roles = row.reason === 'root_expired' ? ['root', ...ROLES] : ROLES;
+  if (isRootTaken) {
+    // What was properly signed stays in force until the next root.
+    repository.rotateKey('timestamp');
+    repository.rotateKey('targets');
+  }
+  const { releaseRole } = repository;
+  repository.sign(DAMAGED_TAG, SIGNED_CONTENT, releaseRole);
+  const roles = ['targets', releaseRole, 'snapshot', 'timestamp'];
   bench.serve(repository.publish(new Map(roles.map((role) => [role, {}]))));
 }
 
@@ -133,65 +171,69 @@ async function requireNoFloorLowered(
   }
 }
 
-for (const [name, restartsBefore, restartsAfter] of [
-  ['without a restart', false, false],
-  ['with a restart before', true, false],
-  ['with a restart after', false, true],
-  ['with a restart before and after', true, true],
-] as const) {
-  describe(`damages to a collection seen before, ${name}`, () => {
-    for (const row of DAMAGES.filter(({ earlierState }) => earlierState !== 'none')) {
-      it(`${row.name}: ${row.reason}`, async () => {
-        const setting = newSetting();
-        await requireServed(setting);
-        const before = await floors(setting);
-        if (restartsBefore) setting.bench.restart();
-        const damaged = damage(setting, row);
-        await requireRefused(setting, row);
-        await requireNoFloorLowered(setting, before);
-        if (restartsAfter) {
-          setting.bench.restart();
+for (const encoding of ENCODINGS) {
+  for (const [name, restartsBefore, restartsAfter] of [
+    ['without a restart', false, false],
+    ['with a restart before', true, false],
+    ['with a restart after', false, true],
+    ['with a restart before and after', true, true],
+  ] as const) {
+    if ((restartsBefore || restartsAfter) && !encoding.withRestarts) continue;
+    describe(`${encoding.name}: damages to a collection seen before, ${name}`, () => {
+      for (const row of encoding.damages.filter(({ earlierState }) => earlierState !== 'none')) {
+        it(`${row.name}: ${row.reason}`, async () => {
+          const setting = encoding.newSetting();
+          await requireServed(setting);
+          const before = await floors(setting);
+          if (restartsBefore) setting.bench.restart();
+          const damaged = damage(setting, row);
           await requireRefused(setting, row);
           await requireNoFloorLowered(setting, before);
-        }
-        repair(setting, row, damaged);
-        await requireServed(setting);
-        await requireNoFloorLowered(setting, before);
-        setting.bench.restart();
-        await requireServed(setting);
-      });
-    }
-  });
-}
-
-for (const [name, restarts] of [
-  ['without a restart', false],
-  ['with a restart', true],
-] as const) {
-  describe(`damages to a collection never seen, ${name}`, () => {
-    for (const row of DAMAGES.filter(({ earlierState }) => earlierState !== 'needed')) {
-      it(`${row.name}: ${row.reason}`, async () => {
-        const setting = newSetting();
-        const damaged = damage(setting, row);
-        await requireRefused(setting, row);
-        assert.equal(setting.bench.collection.lastPin(DAMAGED_TAG, []), undefined);
-        const before = await floors(setting);
-        if (restarts) {
+          if (restartsAfter) {
+            setting.bench.restart();
+            await requireRefused(setting, row);
+            await requireNoFloorLowered(setting, before);
+          }
+          repair(setting, damaged);
+          await requireServed(setting);
+          await requireNoFloorLowered(setting, before);
           setting.bench.restart();
+          await requireServed(setting);
+        });
+      }
+    });
+  }
+
+  for (const [name, restarts] of [
+    ['without a restart', false],
+    ['with a restart', true],
+  ] as const) {
+    if (restarts && !encoding.withRestarts) continue;
+    describe(`${encoding.name}: damages to a collection never seen, ${name}`, () => {
+      for (const row of encoding.damages.filter(({ earlierState }) => earlierState !== 'needed')) {
+        it(`${row.name}: ${row.reason}`, async () => {
+          const setting = encoding.newSetting();
+          const damaged = damage(setting, row);
           await requireRefused(setting, row);
-        }
-        repair(setting, row, damaged);
-        await requireServed(setting);
-        await requireNoFloorLowered(setting, before);
-      });
-    }
-  });
+          assert.equal(setting.bench.collection.lastPin(DAMAGED_TAG, []), undefined);
+          const before = await floors(setting);
+          if (restarts) {
+            setting.bench.restart();
+            await requireRefused(setting, row);
+          }
+          repair(setting, damaged);
+          await requireServed(setting);
+          await requireNoFloorLowered(setting, before);
+        });
+      }
+    });
+  }
 }
 
 describe('damages, counted', () => {
   it('are refused as proved bad, never as an outage', () => {
-    for (const row of DAMAGES) assert.ok(reasonsOf(row).length > 0, row.name);
-    assert.ok(DAMAGES.length > 90, `${DAMAGES.length}`);
+    for (const row of [...DAMAGES, ...TUF_DAMAGES]) assert.ok(reasonsOf(row).length > 0, row.name);
+    for (const { name, damages } of ENCODINGS) assert.ok(damages.length > 80, name);
     assert.ok(OUTAGES.every(({ reason }) => reason.startsWith('trust_server_')));
   });
 });

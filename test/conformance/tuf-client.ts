@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/base/clock.ts';
 import { Collection } from '../../src/metadata/collection.ts';
 import type { MetadataSource } from '../../src/metadata/ports.ts';
+import { TrustedMetadata } from '../../src/metadata/trusted-metadata.ts';
 import { tuf10 } from '../../src/trust/dialect/tuf-1.0.ts';
 import { TrustError } from '../../src/trust/errors.ts';
 import type { Target } from '../../src/trust/model.ts';
@@ -51,11 +52,12 @@ async function openCollection(): Promise<{
     version: 'conformance',
     retry: { tries: 1, baseDelayMs: 1 },
   });
-  const collection = new Collection({
-    key: { source: 'conformance', gun: 'conformance' },
+  const key = { source: 'conformance', gun: 'conformance' };
+  const clock = systemClock;
+  const metadata = new TrustedMetadata({
+    key,
     rules: {
       dialect: tuf10,
-      convention: namedConvention({ prefix: '', suffix: '' }),
       anchor: { kind: 'root-file', bytes: stored.record.root },
       weak: { rsaPkcs1v15: false, p224: false },
       clockSkewMs: 0,
@@ -64,9 +66,11 @@ async function openCollection(): Promise<{
     },
     source,
     store,
-    clock: systemClock,
+    clock,
     events: SILENT_EVENTS,
   });
+  const convention = namedConvention({ prefix: '', suffix: '' });
+  const collection = new Collection({ key, convention, metadata, clock });
   return { collection, source };
 }
 

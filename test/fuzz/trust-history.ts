@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { TrustServerError } from '../../src/metadata/errors.ts';
 import { TrustError } from '../../src/trust/errors.ts';
-import type { NotaryRepository, RoleEdit } from '../support/notary-repository.ts';
+import type { NotaryRepository } from '../support/notary-repository.ts';
 import { NotaryRepository as Publisher } from '../support/notary-repository.ts';
+import type { RoleEdit } from '../support/publication.ts';
 import { TrustBench } from '../support/trust-bench.ts';
 
 type Files = ReadonlyMap<string, Uint8Array>;

@@ -1,16 +1,17 @@
 import type { ReasonCode } from '../../src/base/reason-code.ts';
-import type { Damage } from './damage.ts';
+import { type Damage, damagesIn } from './damage.ts';
 import { CONTENT_DAMAGES } from './damages-of-content.ts';
 import { HISTORY_DAMAGES } from './damages-of-history.ts';
 import { SIGNATURE_DAMAGES } from './damages-of-signatures.ts';
 import type { Fault } from './http-faults.ts';
 
-/** Every damage that can be done to a collection, by name. */
-export const DAMAGES: readonly Damage[] = [
-  ...SIGNATURE_DAMAGES,
-  ...HISTORY_DAMAGES,
-  ...CONTENT_DAMAGES,
-];
+const TABLE: readonly Damage[] = [...SIGNATURE_DAMAGES, ...HISTORY_DAMAGES, ...CONTENT_DAMAGES];
+
+/** Every damage that can be done to a Notary v1 collection, by name. */
+export const DAMAGES: readonly Damage[] = damagesIn('notary-v1', TABLE);
+
+/** Every damage of the same table that can be done to a TUF 1.0 repository. */
+export const TUF_DAMAGES: readonly Damage[] = damagesIn('tuf-1.0', TABLE);
 
 /** A way in which a trust server gives no answer that could be judged. */
 export interface Outage {

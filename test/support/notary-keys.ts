@@ -26,6 +26,19 @@ export type NotarySignature = {
   readonly sig: string;
 };
 
+/** One signature of either dialect; only Notary v1 names a method. */
+export type WireSignature = {
+  readonly keyid: string;
+  readonly method?: string;
+  readonly sig: string;
+};
+
+/** A key of either dialect, as far as signing needs it. */
+export interface SigningKey {
+  readonly keyId: string;
+  sign(message: Uint8Array): WireSignature;
+}
+
 /** A role's key: its object in the metadata, its ids, and the power to sign. */
 export interface RoleKey {
   readonly keyType: string;

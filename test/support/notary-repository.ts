@@ -8,14 +8,14 @@ import {
 } from './notary-json.ts';
 import {
   makeRoleKey,
-  type NotarySignature,
   type RoleKey,
   type RoleKeyKind,
+  type SigningKey,
+  type WireSignature,
 } from './notary-keys.ts';
+import type { BaseRole, PublishedFiles, RoleEdit, SignedContent } from './publication.ts';
+import type { SimulatedRepository } from './simulated-repository.ts';
 import type { Certificate } from './x509.ts';
-
-/** The roles every repository has. */
-export type BaseRole = 'root' | 'targets' | 'snapshot' | 'timestamp';
 
 /** What a `NotaryRepository` is to be like; everything but the GUN has a default. */
 export interface NotaryRepositoryOptions {
@@ -44,30 +44,7 @@ export interface DelegationOptions {
   readonly threshold?: number;
 }
 
-/** The content a tag is signed for. */
-export interface SignedContent {
-  /** Hex, with or without the `sha256:` in front. */
-  readonly sha256: string;
-  /** Length of the manifest in bytes. */
-  readonly length: number;
-}
-
-/** How to tamper with one role's file while publishing; each step sees what the step before it made. */
-export interface RoleEdit {
-  /** Changes the signed part before it is signed. */
-  readonly signed?: (signed: JsonObject) => JsonObject;
-  /** Who signs, instead of the role's own keys. */
-  readonly signers?: readonly RoleKey[];
-  /** Changes the signatures. */
-  readonly signatures?: (signatures: readonly NotarySignature[]) => readonly NotarySignature[];
-  /** Changes the finished file; the files that name it know the changed bytes. */
-  readonly bytes?: (bytes: Buffer) => Buffer;
-  /** Changes what is served, behind the back of the files that name it. */
-  readonly served?: (bytes: Buffer) => Buffer;
-}
-
 /** Every file of a repository by the name below `/_trust/tuf/`, old versions included. */
-export type PublishedFiles = ReadonlyMap<string, Uint8Array>;
 
 interface TargetsRole {
   readonly name: string;
@@ -89,7 +66,9 @@ const DEFAULT_KINDS = {
 const DEFAULT_DAYS = { root: 3650, targets: 1095, snapshot: 1095, timestamp: 14 } as const;
 
 /** A publisher and a trust server of the Notary v1 dialect in one, with all keys in hand. */
-export class NotaryRepository {
+export class NotaryRepository implements SimulatedRepository {
+  readonly dialect = 'notary-v1' as const;
+  readonly releaseRole = 'targets/releases';
   readonly gun: string;
   /** The time used for expiry dates from now on. */
   now: Date;
@@ -150,6 +129,25 @@ export class NotaryRepository {
     const bytes = this.#current.get(role);
     if (bytes === undefined) throw new Error(`${role} has not been published`);
     return bytes;
+  }
+
+  targetName(tag: string): string {
+    return tag;
+  }
+
+  /** A publisher with keys of its own who gives out its own roots for the same collection. */
+  stranger(): NotaryRepository {
+    return new NotaryRepository({ gun: this.gun, now: this.now });
+  }
+
+  /** A key that no role has. */
+  strangersKey(): RoleKey {
+    return makeRoleKey('ecdsa');
+  }
+
+  /** What a file that names another one says of it. */
+  meta(bytes: Uint8Array): JsonObject {
+    return fileMeta(bytes);
   }
 
   /** Signs a tag in `targets` or a delegation; visible with the next `publish`. */
@@ -235,7 +233,7 @@ export class NotaryRepository {
     const signed = edit.signed?.(plain) ?? plain;
     const message = encodeCanonicalJson(signed);
     const former = role === 'root' ? this.#formerRootSigners : [];
-    const signers = edit.signers ?? [...this.keys(role), ...former];
+    const signers: readonly SigningKey[] = edit.signers ?? [...this.keys(role), ...former];
     const made = signers.map((key) => key.sign(message));
     const signatures = edit.signatures?.(made) ?? made;
     const file = encodeWireFile(signed, signatures);
@@ -327,7 +325,7 @@ export class NotaryRepository {
   }
 }
 
-function encodeWireFile(signed: JsonObject, signatures: readonly NotarySignature[]): Buffer {
+function encodeWireFile(signed: JsonObject, signatures: readonly WireSignature[]): Buffer {
   const head = Buffer.from('{"signed":');
   const list = encodeWireJson(signatures);
   return Buffer.concat([

@@ -1,6 +1,7 @@
-import { Collection, type CollectionEvents } from '../../src/metadata/collection.ts';
+import { Collection } from '../../src/metadata/collection.ts';
 import type { TrustStateStore } from '../../src/metadata/ports.ts';
 import type { CollectionRules } from '../../src/metadata/rules.ts';
+import { type CollectionEvents, TrustedMetadata } from '../../src/metadata/trusted-metadata.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';
 import type { RootAnchor } from '../../src/trust/anchor.ts';
 import { notaryV1 } from '../../src/trust/dialect/notary-v1-dialect.ts';
@@ -64,14 +65,18 @@ export class TrustBench {
   }
 
   #newCollection(anchor: RootAnchor = this.#rules.anchor): Collection {
-    return new Collection({
-      key: { source: 'test', gun: this.gun },
-      rules: { ...this.#rules, anchor },
-      source: this.source,
-      store: this.store,
-      clock: this.clock,
+    const key = { source: 'test', gun: this.gun };
+    const { source, store, clock } = this;
+    const rules = { ...this.#rules, anchor };
+    const metadata = new TrustedMetadata({
+      key,
+      rules,
+      source,
+      store,
+      clock,
       events: SILENT_EVENTS,
     });
+    return new Collection({ key, convention: rules.convention, metadata, clock });
   }
 }
 

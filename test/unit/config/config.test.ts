@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compilePolicy } from '../../../src/policy/policy.ts';
-import { configOf, GOOD, warningPaths } from './loading.ts';
+import { configOf, GOOD, notaryOf, warningPaths } from './loading.ts';
 
 test('defaults are filled in, units become milliseconds and bytes', async () => {
   const config = await configOf(GOOD);
@@ -11,7 +11,7 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
   assert.equal(config.log.level, 'info');
   assert.equal(config.state.kind, 'sqlite');
   assert.equal(config.listeners[0]?.refusal, 'deny');
-  const trust = config.trust.get('corp');
+  const trust = notaryOf(config);
   assert.equal(trust?.maxAgeMs, 60_000);
   assert.equal(trust?.outageGraceMs, 3_600_000);
   assert.equal(trust?.clockSkewMs, 0);
@@ -34,7 +34,7 @@ test('URLs lose the slash at their end, the data folder is absolute', async () =
   const config = await configOf(
     GOOD.replace('notary.example.com', 'notary.example.com/sub//').replace('/var/lib/', 'rel/'),
   );
-  assert.equal(config.trust.get('corp')?.url, 'https://notary.example.com/sub');
+  assert.equal(notaryOf(config)?.url, 'https://notary.example.com/sub');
   assert.equal(config.upstreams.get('registry.example.com')?.url, 'https://registry.example.com');
   assert.equal(config.dataFolder, '/etc/pinnace/rel/pinnace');
 });
@@ -74,7 +74,7 @@ test('an upstream has its own proxy, or that of the environment', async () => {
   const fromEnv = await configOf(GOOD, { env });
   const expected = { httpsProxy: 'http://lower:1', noProxy: 'a' };
   assert.deepEqual(fromEnv.upstreams.get('registry.example.com')?.proxy, expected);
-  assert.deepEqual(fromEnv.trust.get('corp')?.proxy, expected);
+  assert.deepEqual(notaryOf(fromEnv)?.proxy, expected);
   const own = await configOf(
     GOOD.replace('registry.example.com }', 'registry.example.com, proxy: "http://own:2/" }'),
     { env },
@@ -90,7 +90,7 @@ test('the configuration is frozen all the way down', async () => {
   assert.ok(Object.isFrozen(config));
   assert.ok(Object.isFrozen(config.listeners[0]?.address));
   assert.ok(Object.isFrozen(config.rules[0]?.requirement));
-  assert.ok(Object.isFrozen(config.trust.get('corp')?.anchors[0]?.belief));
+  assert.ok(Object.isFrozen(notaryOf(config)?.anchors[0]?.belief));
   assert.ok(Object.isFrozen(config.upstreams.get('registry.example.com')?.timeouts));
 });
 

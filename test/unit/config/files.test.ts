@@ -4,7 +4,7 @@ import { ConfigError } from '../../../src/config/errors.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { ReadFile } from '../../../src/config/read-file.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { configOf, GOOD, problemsOf, warningPaths } from './loading.ts';
+import { configOf, GOOD, notaryOf, problemsOf, warningPaths } from './loading.ts';
 import { CERT_A, CERT_B, KEY_A, KEY_A_ENCRYPTED } from './pem-samples.ts';
 
 const IN_FORCE = new FakeClock('2030-01-01T00:00:00Z');
@@ -123,7 +123,7 @@ test('anchors carry the texts of their files', async () => {
     clock: IN_FORCE,
   });
   assert.deepEqual(
-    config.trust.get('corp')?.anchors.map((anchor) => [anchor.pattern.text, anchor.belief]),
+    notaryOf(config)?.anchors.map((anchor) => [anchor.pattern.text, anchor.belief]),
     [
       ['registry.example.com/a/**', { kind: 'ca', certificates: CERT_A }],
       ['registry.example.com/b/**', { kind: 'root-certificates', certificates: [CERT_A, CERT_B] }],

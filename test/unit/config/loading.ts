@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../../../src/base/clock.ts';
 import type { Config } from '../../../src/config/config.ts';
+import type { NotarySourceConfig } from '../../../src/config/connection.ts';
 import type { Environment } from '../../../src/config/env.ts';
 import { ConfigError, type ConfigProblem } from '../../../src/config/errors.ts';
 import { type LoadedConfig, loadConfig } from '../../../src/config/load.ts';
@@ -52,6 +53,12 @@ export function load(yaml: string, around: Surroundings = {}): Promise<LoadedCon
 /** The configuration, when it loads without a problem. */
 export async function configOf(yaml: string, around: Surroundings = {}): Promise<Config> {
   return (await load(yaml, around)).config;
+}
+
+/** The trust source `corp` of a configuration, if it is a Notary server. */
+export function notaryOf(config: Config): NotarySourceConfig | undefined {
+  const source = config.trust.get('corp');
+  return source?.kind === 'notary' ? source : undefined;
 }
 
 /** The problems, when it does not load. */

@@ -7,11 +7,6 @@ const ANCHOR_PATH = 'trust.corp.anchors[0]';
 
 const CASES: readonly ProblemCase[] = [
   {
-    name: 'trust of a kind to come',
-    change: ['kind: notary', 'kind: tuf\n    root: /r.json\n    target: x'],
-    paths: ['trust.corp.kind'],
-  },
-  {
     name: 'trust of an unknown kind',
     change: ['kind: notary', 'kind: notry'],
     paths: ['trust.corp.kind'],

@@ -36,7 +36,7 @@ function place(
 async function settle({ collections }: Place): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   for (const collection of collections.list()) {
-    if (collection.isRefreshing) await collection.refreshNow().catch(() => undefined);
+    if (collection.metadata.isRefreshing) await collection.refreshNow().catch(() => undefined);
   }
   await new Promise((resolve) => setImmediate(resolve));
 }
@@ -196,12 +196,12 @@ describe('background work', () => {
     scene.clock.advance(49 * SECOND_MS);
     await held.arrived;
     await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(all.filter(({ isRefreshing }) => isRefreshing).length, 16);
+    assert.equal(all.filter(({ metadata }) => metadata.isRefreshing).length, 16);
     scene.clock.advance(SECOND_MS);
-    assert.equal(all.filter(({ isRefreshing }) => isRefreshing).length, 16);
+    assert.equal(all.filter(({ metadata }) => metadata.isRefreshing).length, 16);
     held.letGo();
     await pass(where, 2 * SECOND_MS);
-    assert.ok(all.every(({ checkedAtMs }) => (checkedAtMs ?? 0) >= 48 * SECOND_MS));
+    assert.ok(all.every(({ metadata }) => (metadata.checkedAtMs ?? 0) >= 48 * SECOND_MS));
     collections.stop();
   });
 });

@@ -136,12 +136,12 @@ describe('news', () => {
     const held = scene.source.hold(/^timestamp/);
     const underWay = scene.collection.refreshNow();
     await held.arrived;
-    assert.equal(scene.collection.isRefreshing, true);
+    assert.equal(scene.collection.metadata.isRefreshing, true);
     scene.sign('v1', 2);
     const anew = scene.collection.refreshAnew();
     held.letGo();
     await Promise.all([underWay, anew]);
-    assert.equal(scene.collection.isRefreshing, false);
+    assert.equal(scene.collection.metadata.isRefreshing, false);
     assert.equal(await scene.pin(), 2);
     scene.sign('v1', 3);
     await scene.collection.refreshAnew();

@@ -8,17 +8,15 @@ import type {
   TrustStateStore,
 } from '../../../src/metadata/ports.ts';
 import type { CollectionRules } from '../../../src/metadata/rules.ts';
+import { TrustedMetadata } from '../../../src/metadata/trusted-metadata.ts';
 import { StateError } from '../../../src/store/errors.ts';
 import { MemoryState } from '../../../src/store/memory-state.ts';
 import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
 import { dockerConvention } from '../../../src/trust/tag-search.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryMetadataSource } from '../../support/memory-metadata-source.ts';
-import {
-  NotaryRepository,
-  type NotaryRepositoryOptions,
-  type RoleEdit,
-} from '../../support/notary-repository.ts';
+import { NotaryRepository, type NotaryRepositoryOptions } from '../../support/notary-repository.ts';
+import type { RoleEdit } from '../../support/publication.ts';
 
 /** The delegation that the scenes' repository has. */
 export const RELEASES = 'targets/releases';
@@ -185,19 +183,16 @@ export class Scene {
 
   /** A collection as another process would have it: same state, same server, nothing in memory. */
   another(): Collection {
-    const { events } = this;
-    return new Collection({
-      key: this.key,
-      rules: this.rules,
-      source: this.source,
-      store: this.store,
-      clock: this.clock,
+    const { events, key, rules, source, store, clock } = this;
+    const metadata = new TrustedMetadata({
+      ...{ key, rules, source, store, clock },
       events: {
         refreshed: (_key, _durationMs, failure) => events.push({ kind: 'refreshed', failure }),
         firstUse: (_key, rootKeyIds) => events.push({ kind: 'firstUse', rootKeyIds }),
         advanced: (_key, versions) => events.push({ kind: 'advanced', versions }),
       },
     });
+    return new Collection({ key, convention: rules.convention, metadata, clock });
   }
 
   /** Forgets what is in memory; `rules` change the configuration. */

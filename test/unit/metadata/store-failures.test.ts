@@ -66,7 +66,7 @@ describe('a state that cannot be read or written', () => {
     await other.loadOnly();
     assert.deepEqual(scene.source.takeAsked(), []);
     assert.equal(other.state?.root.body.version, 1);
-    assert.equal(other.checkedAtMs, undefined);
+    assert.equal(other.metadata.checkedAtMs, undefined);
     scene.store.failing.add('load');
     await rejectsWithCode(scene.another().loadOnly(), StateError, 'state_unreadable');
   });

@@ -8,11 +8,8 @@ import {
 } from '../../../src/trust/trusted-set.ts';
 import { changingSigned } from '../../support/damage.ts';
 import type { Json } from '../../support/notary-json.ts';
-import {
-  NotaryRepository,
-  type NotaryRepositoryOptions,
-  type RoleEdit,
-} from '../../support/notary-repository.ts';
+import { NotaryRepository, type NotaryRepositoryOptions } from '../../support/notary-repository.ts';
+import type { RoleEdit } from '../../support/publication.ts';
 import { FIRST_USE, NOW, STRONG_ONLY } from './making.ts';
 
 /** The delegation that all repositories here have. */

@@ -4,7 +4,8 @@ import type { TrustReason } from '../../../src/base/reason-code.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
 import type { TrustedSet } from '../../../src/trust/trusted-set.ts';
 import { changingSigned } from '../../support/damage.ts';
-import type { NotaryRepository, RoleEdit } from '../../support/notary-repository.ts';
+import type { NotaryRepository } from '../../support/notary-repository.ts';
+import type { RoleEdit } from '../../support/publication.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 import {
   CONTENT,

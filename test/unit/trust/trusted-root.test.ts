@@ -10,11 +10,8 @@ import { type RootRules, requireFresh, TrustedRoot } from '../../../src/trust/tr
 import { changingSigned } from '../../support/damage.ts';
 import type { Json } from '../../support/notary-json.ts';
 import { certificateKey, makeRoleKey, type RoleKey } from '../../support/notary-keys.ts';
-import {
-  NotaryRepository,
-  type NotaryRepositoryOptions,
-  type RoleEdit,
-} from '../../support/notary-repository.ts';
+import { NotaryRepository, type NotaryRepositoryOptions } from '../../support/notary-repository.ts';
+import type { RoleEdit } from '../../support/publication.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 import { makeCertificate, makeTestCa } from '../../support/x509.ts';
 import { caOf, DAY_MS, FIRST_USE, NOW, STRONG_ONLY, utf8 } from './making.ts';

@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { collectionFolder, type PublishOptions, publishTargetOf } from '../app/collection-desk.ts';
+import { proxyEnvironment } from '../config/env.ts';
+import { loadConfig } from '../config/load.ts';
+import { openCollection, publicationOf, renew } from '../signing/collection.ts';
+import { formatTime } from '../signing/documents.ts';
+import { publish } from '../signing/publish.ts';
+import { type CommandContext, openKeyRing, warnOfEndings } from './collection-change.ts';
+import type { CollectionOptions } from './collection-io.ts';
+import { EXIT } from './exit-codes.ts';
+
+/** How places to publish to are reached. */
+export interface ReachOptions extends CollectionOptions {
+  readonly config?: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly ca?: string;
+}
+
+/** What `collection renew` works with. */
+export interface RenewOptions extends ReachOptions {
+  /** Where to publish afterwards. */
+  readonly publish?: readonly string[];
+}
+
+/** Renews timestamp and snapshot with the online keys. @throws {SigningError} */
+export async function renewCollection(context: CommandContext<RenewOptions>): Promise<number> {
+  const { options, io } = context;
+  const open = await openCollection(collectionFolder(options.dir, io.clock));
+  warnOfEndings(open, io);
+  const { timestamp, snapshot } = open.repository.set;
+  io.stdout.write(
+    `About to sign timestamp version ${timestamp.body.version + 1}, and snapshot version ${snapshot.body.version + 1} if it is due, over what has been approved\n`,
+  );
+  const { tookEffect } = await renew(open, { ring: await openKeyRing(context), clock: io.clock });
+  const { repository } = await openCollection(collectionFolder(options.dir, io.clock));
+  const lines = [...repository.current.values()]
+    .filter(({ role }) => role === 'timestamp' || role === 'snapshot')
+    .map(
+      ({ role, version, expiresAt }) =>
+        `${role} version ${version}, valid until ${formatTime(expiresAt)}`,
+    );
+  const effect = tookEffect ? ['A change that had all its signatures is in effect now'] : [];
+  io.stdout.write(`${[...effect, ...lines].join('\n')}\n`);
+  for (const target of options.publish ?? []) await publishCollection(target, context);
+  return EXIT.ok;
+}
+
+/** Copies the metadata to where clients read it. @throws {SigningError} `published_differs`, `publish_failed` */
+export async function publishCollection(
+  place: string,
+  context: CommandContext<ReachOptions>,
+): Promise<number> {
+  const { options, io } = context;
+  const open = await openCollection(collectionFolder(options.dir, io.clock));
+  warnOfEndings(open, io);
+  const target = publishTargetOf(place, await reachOptions(context));
+  try {
+    const written = await publish(publicationOf(open.repository), target.value);
+    io.stdout.write(
+      written.length === 0
+        ? `${target.value.name} is up to date\n`
+        : `Published ${written.join(' ')} to ${target.value.name}\n`,
+    );
+  } finally {
+    await target.close();
+  }
+  return EXIT.ok;
+}
+
+/** How the places named on the command line are reached. */
+export async function reachOptions({
+  options,
+  io,
+}: CommandContext<ReachOptions>): Promise<PublishOptions> {
+  const { config, ca, user, passwordFile } = options;
+  const loaded = config === undefined ? undefined : await loadConfig(config, { env: io.env });
+  const credentials =
+    user === undefined || passwordFile === undefined
+      ? {}
+      : {
+          credentials: {
+            username: user,
+            password: async () => (await readFile(passwordFile, 'utf8')).split(/\r?\n/, 1)[0] ?? '',
+          },
+        };
+  return {
+    clock: io.clock,
+    proxy: proxyEnvironment(io.env),
+    ...credentials,
+    ...(loaded === undefined ? {} : { config: loaded.config }),
+    ...(ca === undefined ? {} : { ca: await readFile(ca, 'utf8') }),
+  };
+}

@@ -1,0 +1,346 @@
+import { abortable } from '../base/abortable.ts';
+import { asError } from '../base/as-error.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Search } from '../trust/tag-search.ts';
+import type { TrustedSet } from '../trust/trusted-set.ts';
+import { type AcceptedState, filesOf, restore, toRecord } from './accepted-state.ts';
+import { inTime } from './deadline.ts';
+import { TrustServerError } from './errors.ts';
+import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
+import { refresh } from './refresh.ts';
+import { RoleLoader } from './role-loader.ts';
+import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
+
+/** What happens to metadata as it goes along; for logs and metrics. */
+export interface CollectionEvents {
+  /** A refresh ended. `failure` is undefined when it went well. */
+  refreshed(key: CollectionKey, durationMs: number, failure: unknown): void;
+  /** A first root was trusted because it was the first one seen. */
+  firstUse(key: CollectionKey, rootKeyIds: readonly string[]): void;
+  /** The trusted versions moved. */
+  advanced(key: CollectionKey, versions: ReadonlyMap<string, number>): void;
+}
+
+/** What metadata needs from its surroundings. */
+export interface TrustedMetadataOptions {
+  /** Under which it is on record. */
+  readonly key: CollectionKey;
+  readonly rules: MetadataRules;
+  readonly source: MetadataSource;
+  readonly store: TrustStateStore;
+  readonly clock: Clock;
+  readonly events: CollectionEvents;
+}
+
+/** An answer drawn from metadata. */
+export interface Answer<Value> {
+  readonly value: Value;
+  /** Seconds since the trust server was last seen, when it cannot be asked now and the answer is served within the grace. */
+  readonly staleSeconds: number | undefined;
+}
+
+/** A failure is remembered for at most this long, so that a crowd of engines does not become a crowd of refreshes. */
+const MAX_FAILURE_MEMORY_MS = 5_000;
+/** How long a pull waits for a refresh when an earlier answer may stand in. */
+const PATIENCE_MS = 3_000;
+/** How often a run is repeated when another process sharing the state was faster. */
+const MAX_RACES = 5;
+/** The time of the last check is written down at most this often when nothing else changed; milliseconds. */
+const CHECK_NOTE_EVERY_MS = 60_000;
+
+/**
+ * The metadata that one root speaks for, kept verified, fresh and on record: of one collection in Notary v1, of all
+ * repositories of the source in TUF 1.0.
+ */
+export class TrustedMetadata {
+  readonly key: CollectionKey;
+  readonly #options: TrustedMetadataOptions;
+  readonly #loader: RoleLoader;
+  #state: AcceptedState | undefined;
+  #revision = 0;
+  #isLoaded = false;
+  #refreshing: Promise<void> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+  #checkedAtMs: number | undefined;
+  #failure: { readonly error: Error; readonly atMs: number } | undefined;
+  #savedCheckAt = 0;
+  #lastUsedMs = 0;
+  #attemptedAtMs = 0;
+
+  constructor(options: TrustedMetadataOptions) {
+    this.key = options.key;
+    this.#options = options;
+    this.#loader = new RoleLoader(options);
+  }
+
+  /** What is trusted now; undefined before anything was. */
+  get state(): AcceptedState | undefined {
+    return this.#state;
+  }
+
+  /** The last refresh's error if it failed. */
+  get failure(): unknown {
+    return this.#failure?.error;
+  }
+
+  /** How long an answer may be used without asking again, in milliseconds. */
+  get maxAgeMs(): number {
+    return this.#options.rules.maxAgeMs;
+  }
+
+  /** How much longer while the trust server cannot be asked, in milliseconds. */
+  get outageGraceMs(): number {
+    return this.#options.rules.outageGraceMs;
+  }
+
+  get isRefreshing(): boolean {
+    return this.#refreshing !== undefined;
+  }
+
+  /** Monotonic milliseconds of the last question. */
+  get lastUsedMs(): number {
+    return this.#lastUsedMs;
+  }
+
+  /** Monotonic milliseconds of the last attempt to refresh. */
+  get attemptedAtMs(): number {
+    return this.#attemptedAtMs;
+  }
+
+  /** Monotonic milliseconds of the last successful check in this process, or undefined before the first. */
+  get checkedAtMs(): number | undefined {
+    return this.#checkedAtMs;
+  }
+
+  /** What answers may be drawn from right now; undefined when the trust server has to be asked first. Counts as a use. */
+  setNow(): TrustedSet | undefined {
+    if (!this.#isFresh()) return undefined;
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    return this.#state?.set;
+  }
+
+  /**
+   * Draws an answer from metadata that is fresh, or that may stand in while the trust server cannot be asked.
+   *
+   * @throws {TrustError} proved bad
+   * @throws {TrustServerError} could not find out, and no earlier answer may stand in
+   * @throws {StateError} `state_unreadable`
+   */
+  async answer<Value>(
+    signal: AbortSignal | undefined,
+    draw: (set: TrustedSet) => Promise<Value>,
+  ): Promise<Answer<Value>> {
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    const staleSeconds = this.#isFresh() ? undefined : await this.#makeFresh(signal);
+    const set = this.#state?.set;
+    if (set === undefined) throw this.#failure?.error ?? new Error('refreshed without a result');
+    return { value: await draw(set), staleSeconds };
+  }
+
+  /** Drives a search through a set, getting the roles it asks for. `visited` collects the roles whose content had a say. */
+  async search<Result>(
+    set: TrustedSet,
+    search: Search<Result>,
+    visited: Set<string>,
+  ): Promise<Result> {
+    const sizeBefore = set.targets.size;
+    try {
+      return await this.#loader.drive(set, search, { visited, known: this.#state });
+    } finally {
+      if (set.targets.size > sizeBefore) await this.#keepLearned(set);
+    }
+  }
+
+  /** Asks the trust server now, or joins the refresh that is under way; throws as `answer` does. */
+  async refreshNow(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  /** Asks the trust server now with a request that begins after this call; throws as `answer` does. */
+  async refreshAnew(): Promise<void> {
+    // One under way may have asked before the change that the caller wants to see.
+    await this.#refreshing?.catch(() => undefined);
+    await this.refreshNow();
+  }
+
+  /** Reads what is on record without asking the trust server. @throws {StateError} `state_unreadable` */
+  async loadOnly(): Promise<void> {
+    await this.#load();
+  }
+
+  #isFresh(): boolean {
+    const { clock, rules } = this.#options;
+    // An answer proved bad counts at once; an outage only when the last good answer has aged.
+    const isProvedBad =
+      this.#failure !== undefined && !(this.#failure.error instanceof TrustServerError);
+    if (this.#checkedAtMs === undefined || isProvedBad) return false;
+    return clock.monotonicMs() - this.#checkedAtMs < rules.maxAgeMs;
+  }
+
+  /** @returns the age to declare if an earlier answer has to stand in, else undefined */
+  async #makeFresh(signal: AbortSignal | undefined): Promise<number | undefined> {
+    try {
+      this.#rethrowRecentFailure();
+      const isCovered = this.#graceAge() !== undefined;
+      await this.#waitFor(this.refreshNow(), isCovered, signal);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof TrustServerError)) throw error;
+      const staleSeconds = this.#graceAge();
+      if (staleSeconds === undefined) throw error;
+      return staleSeconds;
+    }
+  }
+
+  /** With an earlier answer at hand nobody waits long for a server that does not answer; the refresh goes on meanwhile. */
+  async #waitFor(
+    refreshing: Promise<void>,
+    isCovered: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { promise: tooLong, reject } = Promise.withResolvers<never>();
+    const timer = this.#options.clock.after(PATIENCE_MS, () => {
+      if (isCovered) {
+        reject(
+          new TrustServerError('trust_server_unreachable', 'the trust server is slow to answer'),
+        );
+      }
+    });
+    tooLong.catch(() => undefined);
+    try {
+      await abortable(Promise.race([refreshing, tooLong]), signal);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #rethrowRecentFailure(): void {
+    const { clock, rules } = this.#options;
+    if (this.#failure === undefined) return;
+    const memoryMs = Math.min(rules.maxAgeMs, MAX_FAILURE_MEMORY_MS);
+    if (clock.monotonicMs() - this.#failure.atMs < memoryMs) throw this.#failure.error;
+  }
+
+  /** The age of the last good check in whole seconds if the grace covers it. What was proved bad never gets here. */
+  #graceAge(): number | undefined {
+    const { clock, rules } = this.#options;
+    if (this.#state?.set === undefined) return undefined;
+    const ageMs = clock.now() - this.#state.checkedAt;
+    // A last check that lies in the future was noted by a clock that ran ahead: its age is not known.
+    if (ageMs < 0 || ageMs > rules.maxAgeMs + rules.outageGraceMs) return undefined;
+    return Math.floor(ageMs / 1000);
+  }
+
+  async #refresh(): Promise<void> {
+    const { clock, events } = this.#options;
+    const startedMs = clock.monotonicMs();
+    this.#attemptedAtMs = startedMs;
+    let failure: Error | undefined;
+    try {
+      await this.#load();
+      failure = await this.#refreshAndSave();
+    } catch (error) {
+      failure = asError(error);
+    }
+    events.refreshed(this.key, clock.monotonicMs() - startedMs, failure);
+    if (failure !== undefined) {
+      this.#failure = { error: failure, atMs: clock.monotonicMs() };
+      throw failure;
+    }
+    this.#failure = undefined;
+    // Counted from before the request went out: what was published since may be missing in the answer.
+    this.#checkedAtMs = startedMs;
+  }
+
+  async #load(): Promise<void> {
+    const { store, key, rules } = this.#options;
+    if (this.#isLoaded) {
+      if ((await store.revision(key)) === this.#revision) return;
+    }
+    const stored = await store.load(key);
+    this.#state = stored === undefined ? undefined : restore(stored.record, key.gun, rules);
+    // Only now: a record that could not be adopted must not be written over by what is in memory.
+    this.#revision = stored?.revision ?? 0;
+    this.#savedCheckAt = stored?.record.checkedAt ?? 0;
+    this.#isLoaded = true;
+  }
+
+  /** @returns what went wrong in the refresh, after its progress was saved; undefined when it went well */
+  async #refreshAndSave(): Promise<Error | undefined> {
+    const { source, rules, clock, key } = this.#options;
+    for (let race = 0; race < MAX_RACES; race += 1) {
+      const before = this.#state;
+      const signal = AbortSignal.timeout(METADATA_LIMITS.refreshMs);
+      const context = { source, gun: key.gun, rules, now: clock.now(), signal };
+      const outcome = await refresh(context, before);
+      if (outcome.state === undefined || (await this.#save(outcome.state))) {
+        this.#announce(before, outcome.state);
+        return outcome.failure === undefined ? undefined : asError(inTime(outcome.failure, signal));
+      }
+      // Another process sharing the state was faster. What it accepted sets the floors, so run again from there.
+      await this.#load();
+    }
+    return new Error('the shared trust state kept changing');
+  }
+
+  async #save(next: AcceptedState): Promise<boolean> {
+    const { store, key } = this.#options;
+    const isNewContent = next.root !== this.#state?.root || next.files !== this.#state.files;
+    const isDue = next.checkedAt - this.#savedCheckAt >= CHECK_NOTE_EVERY_MS;
+    if (isNewContent || isDue) {
+      const revision = await store.save(key, toRecord(next), this.#revision);
+      if (revision === undefined) return false;
+      this.#revision = revision;
+      this.#savedCheckAt = next.checkedAt;
+    } else if ((await store.revision(key)) !== this.#revision) {
+      return false;
+    }
+    this.#state = next;
+    return true;
+  }
+
+  #announce(before: AcceptedState | undefined, after: AcceptedState | undefined): void {
+    const { events } = this.#options;
+    // Also when the rest of the refresh failed: the root is trusted, and on record, all the same.
+    if (before === undefined && after?.admission === 'first-use') {
+      events.firstUse(this.key, [...after.root.authority('root').keys.keys()]);
+    }
+    if (after?.set !== undefined && after.set !== before?.set) {
+      events.advanced(this.key, versionsOf(after.set));
+    }
+  }
+
+  /** Writes down delegations that were fetched on demand, so that their versions are floors from now on. */
+  async #keepLearned(set: TrustedSet): Promise<void> {
+    // One after the other: of two writers at once the second would come too late with its revision.
+    const turn = this.#keeping.then(async () => await this.#writeLearned(set));
+    this.#keeping = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #writeLearned(set: TrustedSet): Promise<void> {
+    const state = this.#state;
+    if (state?.set !== set) return;
+    const isKept = [...set.targets].every(([role, file]) => state.files.targets.get(role) === file);
+    if (isKept) return;
+    const next = { ...state, files: filesOf(set, state.files) };
+    const revision = await this.#options.store.save(this.key, toRecord(next), this.#revision);
+    if (revision === undefined) return;
+    this.#revision = revision;
+    this.#state = next;
+  }
+}
+
+/** The versions a set holds, by role. */
+function versionsOf(set: TrustedSet): ReadonlyMap<string, number> {
+  const versions = new Map([
+    ['root', set.root.body.version],
+    ['timestamp', set.timestamp.body.version],
+    ['snapshot', set.snapshot.body.version],
+  ]);
+  for (const [role, file] of set.targets) versions.set(role, file.body.version);
+  return versions;
+}

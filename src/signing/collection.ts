@@ -1,0 +1,183 @@
+import type { Clock } from '../base/clock.ts';
+import { formatTime } from './documents.ts';
+import { type Draft, decodePending, encodePending } from './draft.ts';
+import { isComplete } from './draft-signatures.ts';
+import { endingsOf } from './endings.ts';
+import { SigningError } from './errors.ts';
+import { finishedFiles } from './finish.ts';
+import type { Signers } from './key-ring.ts';
+import type { CollectionFolder } from './ports.ts';
+import { loadRepository, type Repository } from './repository.ts';
+import { type CollectionSettings, readSettings } from './settings.ts';
+
+/** A collection as it was when it was read. */
+export interface OpenCollection {
+  readonly folder: CollectionFolder;
+  readonly settings: CollectionSettings;
+  readonly repository: Repository;
+  /** What waits for signatures. */
+  readonly pending: Draft;
+  /** The files it was read from. */
+  readonly pendingFiles: ReadonlyMap<string, Uint8Array>;
+}
+
+/** How a signed draft ended: it is in effect, or waits for signatures, or for the online keys of another machine. */
+export type Conclusion = 'in-effect' | 'waits-for-signatures' | 'waits-for-online-keys';
+
+/** What concluding a draft needs beside it. */
+export interface ConcludeOptions {
+  readonly ring: Signers;
+  readonly clock: Clock;
+}
+
+/**
+ * Reads and verifies a collection.
+ *
+ * @throws {SigningError} `collection_missing`, `collection_damaged`, `settings_unreadable`, `pending_unreadable`,
+ * `pending_stale`, `collection_busy`
+ */
+export async function openCollection(folder: CollectionFolder): Promise<OpenCollection> {
+  const settings = await folder.readSettings();
+  if (settings === undefined) {
+    throw new SigningError(
+      'collection_missing',
+      `there is no collection in ${folder.name}: make one with pinnace collection init`,
+    );
+  }
+  const repository = await load(folder);
+  const pendingFiles = await folder.readPending();
+  const pending = decodePending(repository, pendingFiles);
+  return { folder, settings: readSettings(settings), repository, pending, pendingFiles };
+}
+
+/**
+ * Brings a signed draft into effect if it has all its signatures and the online keys are at hand, else keeps it waiting. Either
+ * way the folder changes as a whole or not at all.
+ *
+ * @throws {SigningError} `collection_changed` when someone else was faster, `collection_busy`, `collection_damaged`
+ */
+export async function conclude(
+  open: OpenCollection,
+  draft: Draft,
+  options: ConcludeOptions,
+): Promise<Conclusion> {
+  const { folder, settings } = open;
+  return await folder.exclusively(async () => {
+    // Renewals in the meantime do no harm: what they wrote is built upon.
+    const repository = await load(folder);
+    await requireUnchanged(open, repository, draft);
+    if (!isComplete(repository, draft)) {
+      await folder.write({ pending: encodePending(draft) });
+      return 'waits-for-signatures';
+    }
+    try {
+      const now = options.clock.now();
+      const context = { settings, now, ring: options.ring, read: readerOf(folder) };
+      const metadata = await finishedFiles(repository, draft, context);
+      await folder.write({ metadata, pending: new Map() });
+      return 'in-effect';
+    } catch (error) {
+      if (!(error instanceof SigningError) || error.code !== 'key_missing') throw error;
+      await folder.write({ pending: encodePending(draft) });
+      return 'waits-for-online-keys';
+    }
+  });
+}
+
+/**
+ * Signs a new timestamp, and a new snapshot when the old one is past half its life. A change that waited for the online keys
+ * only comes into effect.
+ *
+ * @returns whether a waiting change came into effect
+ * @throws {SigningError} `about_to_expire` when root or targets are about to end: then nothing is renewed; `key_missing`, and
+ * what `conclude` throws
+ */
+export async function renew(
+  open: OpenCollection,
+  options: ConcludeOptions,
+): Promise<{ readonly tookEffect: boolean }> {
+  const { folder, settings } = open;
+  return await folder.exclusively(async () => {
+    const repository = await load(folder);
+    await requireUnchanged(open, repository, open.pending);
+    const now = options.clock.now();
+    const tookEffect = isComplete(repository, open.pending);
+    const draft: Draft = tookEffect ? open.pending : new Map();
+    if (!tookEffect) requireLongLived(repository, settings, now);
+    const context = { settings, now, ring: options.ring, read: readerOf(folder) };
+    const metadata = await finishedFiles(repository, draft, context);
+    await folder.write(tookEffect ? { metadata, pending: new Map() } : { metadata });
+    return { tookEffect };
+  });
+}
+
+/** Forgets what waits for signatures. @throws {SigningError} `nothing_pending`, `collection_busy` */
+export async function discardPending(folder: CollectionFolder): Promise<readonly string[]> {
+  return await folder.exclusively(async () => {
+    const names = [...(await folder.readPending()).keys()];
+    if (names.length === 0)
+      throw new SigningError('nothing_pending', 'nothing waits for signatures');
+    await folder.write({ pending: new Map() });
+    return names;
+  });
+}
+
+/** The metadata files of a repository in the order in which they are to be published: `timestamp.json` last. */
+export function publicationOf({ roots, current }: Repository): ReadonlyMap<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  for (const { role, file, bytes } of current.values()) {
+    if (role !== 'root' && role !== 'timestamp') files.set(file, bytes);
+  }
+  for (const [file, bytes] of roots) files.set(file, bytes);
+  const timestamp = current.get('timestamp');
+  if (timestamp !== undefined) files.set(timestamp.file, timestamp.bytes);
+  return files;
+}
+
+async function load(folder: CollectionFolder): Promise<Repository> {
+  return await loadRepository(readerOf(folder), 'ignore-expiry');
+}
+
+function readerOf(folder: CollectionFolder): (file: string) => Promise<Uint8Array | undefined> {
+  return async (file) => await folder.read(file);
+}
+
+/** What was drafted must still follow what is there, and nobody else's waiting signatures may be overwritten. */
+async function requireUnchanged(
+  open: OpenCollection,
+  repository: Repository,
+  draft: Draft,
+): Promise<void> {
+  const hasMoved = [...draft.keys(), 'root'].some((role) => {
+    const then = open.repository.current.get(role)?.bytes ?? new Uint8Array();
+    const now = repository.current.get(role)?.bytes ?? new Uint8Array();
+    return Buffer.compare(then, now) !== 0;
+  });
+  if (!hasMoved && areEqual(open.pendingFiles, await open.folder.readPending())) return;
+  throw new SigningError(
+    'collection_changed',
+    'someone else changed the collection in the meantime; nothing was written, run the command again',
+  );
+}
+
+function requireLongLived(repository: Repository, settings: CollectionSettings, now: number): void {
+  const [ending] = endingsOf(repository, settings, now).filter(({ stopsRenewal }) => stopsRenewal);
+  if (ending === undefined) return;
+  const { role } = ending;
+  const expiresAt = formatTime(ending.expiresAt);
+  throw new SigningError(
+    'about_to_expire',
+    `${role} ${ending.expiresAt <= now ? 'ended' : 'ends'} ${expiresAt}: sign a new version of it with pinnace collection extend ${role}; nothing was renewed`,
+    { detail: { role, expiresAt } },
+  );
+}
+
+function areEqual(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array>): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([name, bytes]) => {
+      const other = b.get(name);
+      return other !== undefined && Buffer.compare(bytes, other) === 0;
+    })
+  );
+}
