@@ -1,11 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { SHARED_GUN } from '../base/shared-gun.ts';
 import { Collection } from './collection.ts';
-import {
-  type CollectionKey,
-  type MetadataSource,
-  SHARED_GUN,
-  type TrustStateStore,
-} from './ports.ts';
+import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import type { CollectionRules } from './rules.ts';
 import { type CollectionEvents, TrustedMetadata } from './trusted-metadata.ts';
 

@@ -5,9 +5,6 @@ export interface CollectionKey {
   readonly gun: string;
 }
 
-/** Stands for the GUN where one set of metadata speaks for all repositories of a source; no repository has this name. */
-export const SHARED_GUN = '*';
-
 /** How one file is to be fetched. */
 export interface MetadataFetchOptions {
   /** The most bytes to accept, counted after any content decoding. */

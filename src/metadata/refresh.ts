@@ -1,3 +1,4 @@
+import { SHARED_GUN } from '../base/shared-gun.ts';
 import type { Dialect } from '../trust/dialect.ts';
 import { TrustError } from '../trust/errors.ts';
 import type { FileMeta, RoleBody } from '../trust/model.ts';
@@ -5,7 +6,7 @@ import { type RootRules, TrustedRoot } from '../trust/trusted-root.ts';
 import { type EarlierFile, NO_EARLIER_FILES, TrustedSet } from '../trust/trusted-set.ts';
 import { sha256Hex } from '../trust/verified-file.ts';
 import { type AcceptedState, filesOf } from './accepted-state.ts';
-import { type MetadataSource, SHARED_GUN } from './ports.ts';
+import type { MetadataSource } from './ports.ts';
 import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
 
 /** What one run of the client workflow works with. */

@@ -165,8 +165,7 @@ export class DiskCollectionFolder implements CollectionFolder {
         if (!hasCode(error, 'EEXIST')) throw error;
         if (this.#clock.monotonicMs() - startedMs >= this.#patienceMs) throw await this.#busy(lock);
         const { promise, resolve } = Promise.withResolvers<void>();
-        // Not through the clock: its timers do not keep the process alive, and there is nothing else to do.
-        setTimeout(resolve, PAUSE_MS);
+        this.#clock.after(PAUSE_MS, resolve);
         await promise;
       }
     }

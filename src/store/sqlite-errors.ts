@@ -1,5 +1,6 @@
 import type { Facts } from '../base/coded-error.ts';
-import { type CollectionKey, SHARED_GUN } from '../metadata/ports.ts';
+import { SHARED_GUN } from '../base/shared-gun.ts';
+import type { CollectionKey } from '../metadata/ports.ts';
 import { StateError } from './errors.ts';
 
 /** What kept the state from being read or written; `detail.problem` of the error. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { SHARED_GUN } from '../../src/base/shared-gun.ts';
 import { targetAffixes } from '../../src/config/target-template.ts';
 import { Collections } from '../../src/metadata/collections.ts';
-import { type CollectionKey, SHARED_GUN } from '../../src/metadata/ports.ts';
+import type { CollectionKey } from '../../src/metadata/ports.ts';
 import type { CollectionRules } from '../../src/metadata/rules.ts';
 import { parseRepositoryName } from '../../src/oci/names.ts';
 import { MemoryState } from '../../src/store/memory-state.ts';

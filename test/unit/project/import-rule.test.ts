@@ -56,6 +56,11 @@ const ROWS: readonly Row[] = [
     forbidden: ['../oci/names.ts', '../upstream/http-client.ts', '../store/errors.ts', 'node:fs'],
   },
   {
+    file: 'src/signing/planted.ts',
+    allowed: ['../trust/keys.ts', '../oci/digest.ts', 'node:crypto'],
+    forbidden: ['../store/errors.ts', '../metadata/ports.ts', 'node:fs', 'undici'],
+  },
+  {
     file: 'src/resolve/planted.ts',
     allowed: ['../metadata/ports.ts', '../policy/policy.ts', '../trust/errors.ts', 'node:stream'],
     forbidden: ['../trust/keys.ts', '../store/errors.ts', '../server/relay.ts', 'node:fs'],
