@@ -106,6 +106,61 @@ describe('one run of the client workflow', () => {
   });
 });
 
+describe('a chain of roots that breaks off', () => {
+  /** Serves a second root that is in order and a third one that is not. */
+  function breakChain(scene: Scene): void {
+    scene.repository.rotateRoot();
+    const files = scene.publish();
+    scene.serve(new Map([...files, ['3.root.json', Buffer.from('junk')]]));
+  }
+
+  it('is kept as far as it is good when it began at an anchor', async () => {
+    const scene = new Scene();
+    const certificateKeyIds = new Set(scene.repository.rootKeyIds);
+    scene.restart({ anchor: { kind: 'keys', certificateKeyIds, publicKeyIds: new Set() } });
+    breakChain(scene);
+    await rejectsWithCode(scene.pin(), TrustError, 'malformed');
+    assert.equal(await scene.versionOnRecord('root'), 2);
+    assert.equal(await scene.versionOnRecord('timestamp'), undefined);
+  });
+
+  it('is kept as far as it is good when the collection was verified before', async () => {
+    const scene = new Scene();
+    await scene.pin();
+    breakChain(scene);
+    await rejectsWithCode(scene.pin(), TrustError, 'malformed');
+    assert.equal(await scene.versionOnRecord('root'), 2);
+    scene.publish();
+    assert.equal(await scene.pin(), 1);
+  });
+
+  it('is not kept when nothing but first use speaks for it', async () => {
+    const scene = new Scene();
+    breakChain(scene);
+    const files = scene.publish();
+    const first = files.get('1.root.json') ?? assert.fail('no first root');
+    scene.serve(new Map([...files, ['root.json', first], ['3.root.json', Buffer.from('junk')]]));
+    await rejectsWithCode(scene.pin(), TrustError, 'malformed');
+    assert.equal(await scene.store.inner.load(scene.key), undefined);
+  });
+});
+
+describe('files that are not there', () => {
+  for (const [row, file, code] of [
+    ['root', /^root\.json$/, 'no_trust_data'],
+    ['timestamp', /^timestamp/, 'no_trust_data'],
+    ['snapshot', /^snapshot/, 'metadata_missing'],
+    ['targets', /^targets\./, 'metadata_missing'],
+    ['a delegation', /^targets\/releases/, 'metadata_missing'],
+  ] as const) {
+    it(`${row}: ${code}`, async () => {
+      const scene = new Scene();
+      scene.serve(new Map([...scene.publish()].filter(([name]) => !file.test(name))));
+      await rejectsWithCode(scene.pin(), TrustError, code);
+    });
+  }
+});
+
 describe('a file named by another one', () => {
   it('listed without a SHA-256 cannot be fetched', async () => {
     const scene = new Scene();

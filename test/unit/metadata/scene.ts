@@ -39,12 +39,20 @@ export class SceneSource implements MetadataSource {
   /** File names asked for, in order. */
   readonly asked: string[] = [];
   readonly options: MetadataFetchOptions[] = [];
-  #hold: { readonly file: RegExp; arrive: () => void; readonly gate: Promise<void> } | undefined;
+  #hold:
+    | {
+        readonly file: RegExp;
+        arrive: () => void;
+        readonly gate: Promise<void>;
+        readonly once: boolean;
+      }
+    | undefined;
 
-  hold(file: RegExp): Held {
+  /** Holds back the answers, as they are now, to requests that match; `once` only to the first of them. */
+  hold(file: RegExp, { once = false }: { readonly once?: boolean } = {}): Held {
     const arrived = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
-    this.#hold = { file, arrive: arrived.resolve, gate: gate.promise };
+    this.#hold = { file, arrive: arrived.resolve, gate: gate.promise, once };
     return {
       arrived: arrived.promise,
       letGo: () => {
@@ -70,6 +78,7 @@ export class SceneSource implements MetadataSource {
     if (held?.file.test(file) === true) {
       const answer = this.inner.fetch(gun, file, options);
       answer.catch(() => undefined);
+      if (held.once) this.#hold = undefined;
       held.arrive();
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       options.signal?.addEventListener('abort', () => reject(options.signal?.reason));

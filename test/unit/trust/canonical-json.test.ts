@@ -45,8 +45,11 @@ describe('canonical JSON', () => {
   }
 
   it('sorts names by code point, not by UTF-16 unit', () => {
-    const names = ['\u{10000}', '\ue000', '\uffff', '\ud7ff', '\u{10ffff}', 'z'];
-    const sorted = ['z', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'];
+    const sorted = [
+      ...['z', '\ud7ff', '\ue000', '\uffff'],
+      ...['\u{10000}', '\u{103fe}', '\u{103ff}', '\u{10ffff}'],
+    ];
+    const names = sorted.toReversed();
     assert.deepEqual([...names].sort(compareCodePoints), sorted);
     const members = new Map(names.map((name) => [name, 0]));
     const expected = `{${sorted.map((name) => `"${name}":0`).join(',')}}`;
