@@ -37,6 +37,24 @@ export function filesOf(set: TrustedSet, earlier: EarlierFiles): EarlierFiles {
   return { timestamp: set.timestamp, snapshot: set.snapshot, targets };
 }
 
+/** Whether two records say the same but for the time of the last check. */
+export function saysTheSame(a: TrustRecord, b: TrustRecord): boolean {
+  return (
+    a.admission === b.admission &&
+    a.admittedAt === b.admittedAt &&
+    isSameFile(a.anchorRoot, b.anchorRoot) &&
+    isSameFile(a.root, b.root) &&
+    isSameFile(a.timestamp, b.timestamp) &&
+    isSameFile(a.snapshot, b.snapshot) &&
+    a.targets.size === b.targets.size &&
+    [...a.targets].every(([role, bytes]) => isSameFile(bytes, b.targets.get(role)))
+  );
+}
+
+function isSameFile(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
 /** A role that its parent, as far as known, delegates no more may start afresh when it is delegated again. */
 function mayStillBeDelegated(role: string, set: TrustedSet): boolean {
   if (role === 'targets') return true;

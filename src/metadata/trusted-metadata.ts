@@ -3,13 +3,14 @@ import { asError } from '../base/as-error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Search } from '../trust/tag-search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
-import { type AcceptedState, filesOf, restore, toRecord } from './accepted-state.ts';
+import type { AcceptedState } from './accepted-state.ts';
 import { inTime } from './deadline.ts';
 import { TrustServerError } from './errors.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import { refresh } from './refresh.ts';
 import { RoleLoader } from './role-loader.ts';
 import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
+import { SharedState, Superseded } from './shared-state.ts';
 
 /** What happens to metadata as it goes along; for logs and metrics. */
 export interface CollectionEvents {
@@ -43,10 +44,8 @@ export interface Answer<Value> {
 const MAX_FAILURE_MEMORY_MS = 5_000;
 /** How long a pull waits for a refresh when an earlier answer may stand in. */
 const PATIENCE_MS = 3_000;
-/** How often a run is repeated when another process sharing the state was faster. */
+/** How often a run or a search is repeated when somebody sharing the state was faster. */
 const MAX_RACES = 5;
-/** The time of the last check is written down at most this often when nothing else changed; milliseconds. */
-const CHECK_NOTE_EVERY_MS = 60_000;
 
 /**
  * The metadata that one root speaks for, kept verified, fresh and on record: of one collection in Notary v1, of all
@@ -56,14 +55,10 @@ export class TrustedMetadata {
   readonly key: CollectionKey;
   readonly #options: TrustedMetadataOptions;
   readonly #loader: RoleLoader;
-  #state: AcceptedState | undefined;
-  #revision = 0;
-  #isLoaded = false;
+  readonly #shared: SharedState;
   #refreshing: Promise<void> | undefined;
-  #keeping: Promise<void> = Promise.resolve();
   #checkedAtMs: number | undefined;
   #failure: { readonly error: Error; readonly atMs: number } | undefined;
-  #savedCheckAt = 0;
   #lastUsedMs = 0;
   #attemptedAtMs = 0;
 
@@ -71,11 +66,12 @@ export class TrustedMetadata {
     this.key = options.key;
     this.#options = options;
     this.#loader = new RoleLoader(options);
+    this.#shared = new SharedState(options);
   }
 
   /** What is trusted now; undefined before anything was. */
   get state(): AcceptedState | undefined {
-    return this.#state;
+    return this.#shared.current;
   }
 
   /** The last refresh's error if it failed. */
@@ -116,7 +112,7 @@ export class TrustedMetadata {
   setNow(): TrustedSet | undefined {
     if (!this.#isFresh()) return undefined;
     this.#lastUsedMs = this.#options.clock.monotonicMs();
-    return this.#state?.set;
+    return this.state?.set;
   }
 
   /**
@@ -132,9 +128,16 @@ export class TrustedMetadata {
   ): Promise<Answer<Value>> {
     this.#lastUsedMs = this.#options.clock.monotonicMs();
     const staleSeconds = this.#isFresh() ? undefined : await this.#makeFresh(signal);
-    const set = this.#state?.set;
-    if (set === undefined) throw this.#failure?.error ?? new Error('refreshed without a result');
-    return { value: await draw(set), staleSeconds };
+    for (let race = 0; race < MAX_RACES; race += 1) {
+      const set = this.state?.set;
+      if (set === undefined) throw this.#failure?.error ?? new Error('refreshed without a result');
+      try {
+        return { value: await draw(set), staleSeconds };
+      } catch (error) {
+        if (!(error instanceof Superseded)) throw error;
+      }
+    }
+    throw new Error('the shared trust state kept changing');
   }
 
   /** Drives a search through a set, getting the roles it asks for. `visited` collects the roles whose content had a say. */
@@ -143,11 +146,11 @@ export class TrustedMetadata {
     search: Search<Result>,
     visited: Set<string>,
   ): Promise<Result> {
-    const sizeBefore = set.targets.size;
     try {
-      return await this.#loader.drive(set, search, { visited, known: this.#state });
+      return await this.#loader.drive(set, search, { visited, known: this.state });
     } finally {
-      if (set.targets.size > sizeBefore) await this.#keepLearned(set);
+      // Before any answer is given: what had a say in it is a floor from now on, whatever happens next.
+      await this.#shared.keepLearned(set);
     }
   }
 
@@ -168,16 +171,18 @@ export class TrustedMetadata {
 
   /** Reads what is on record without asking the trust server. @throws {StateError} `state_unreadable` */
   async loadOnly(): Promise<void> {
-    await this.#load();
+    await this.#shared.load();
   }
 
   #isFresh(): boolean {
     const { clock, rules } = this.#options;
     // An answer proved bad counts at once; an outage only when the last good answer has aged.
-    const isProvedBad =
-      this.#failure !== undefined && !(this.#failure.error instanceof TrustServerError);
-    if (this.#checkedAtMs === undefined || isProvedBad) return false;
+    if (this.#checkedAtMs === undefined || this.#isProvedBad()) return false;
     return clock.monotonicMs() - this.#checkedAtMs < rules.maxAgeMs;
+  }
+
+  #isProvedBad(): boolean {
+    return this.#failure !== undefined && !(this.#failure.error instanceof TrustServerError);
   }
 
   /** @returns the age to declare if an earlier answer has to stand in, else undefined */
@@ -227,8 +232,9 @@ export class TrustedMetadata {
   /** The age of the last good check in whole seconds if the grace covers it. What was proved bad never gets here. */
   #graceAge(): number | undefined {
     const { clock, rules } = this.#options;
-    if (this.#state?.set === undefined) return undefined;
-    const ageMs = clock.now() - this.#state.checkedAt;
+    const { state } = this;
+    if (state?.set === undefined) return undefined;
+    const ageMs = clock.now() - state.checkedAt;
     // A last check that lies in the future was noted by a clock that ran ahead: its age is not known.
     if (ageMs < 0 || ageMs > rules.maxAgeMs + rules.outageGraceMs) return undefined;
     return Math.floor(ageMs / 1000);
@@ -240,66 +246,45 @@ export class TrustedMetadata {
     this.#attemptedAtMs = startedMs;
     let failure: Error | undefined;
     try {
-      await this.#load();
+      await this.#shared.load();
       failure = await this.#refreshAndSave();
     } catch (error) {
       failure = asError(error);
     }
     events.refreshed(this.key, clock.monotonicMs() - startedMs, failure);
     if (failure !== undefined) {
-      this.#failure = { error: failure, atMs: clock.monotonicMs() };
-      throw failure;
+      const error = this.#verdictAfter(failure);
+      this.#failure = { error, atMs: clock.monotonicMs() };
+      throw error;
     }
     this.#failure = undefined;
     // Counted from before the request went out: what was published since may be missing in the answer.
     this.#checkedAtMs = startedMs;
   }
 
-  async #load(): Promise<void> {
-    const { store, key, rules } = this.#options;
-    if (this.#isLoaded) {
-      if ((await store.revision(key)) === this.#revision) return;
-    }
-    const stored = await store.load(key);
-    this.#state = stored === undefined ? undefined : restore(stored.record, key.gun, rules);
-    // Only now: a record that could not be adopted must not be written over by what is in memory.
-    this.#revision = stored?.revision ?? 0;
-    this.#savedCheckAt = stored?.record.checkedAt ?? 0;
-    this.#isLoaded = true;
+  /** What was proved bad stays so until a good answer: an outage behind it must not bring the earlier answer back. */
+  #verdictAfter(failure: Error): Error {
+    const mayRevive = failure instanceof TrustServerError && this.state?.set !== undefined;
+    const isStillBad = mayRevive && this.#isProvedBad();
+    return isStillBad ? (this.#failure?.error ?? failure) : failure;
   }
 
   /** @returns what went wrong in the refresh, after its progress was saved; undefined when it went well */
   async #refreshAndSave(): Promise<Error | undefined> {
     const { source, rules, clock, key } = this.#options;
     for (let race = 0; race < MAX_RACES; race += 1) {
-      const before = this.#state;
+      const before = this.state;
       const signal = AbortSignal.timeout(METADATA_LIMITS.refreshMs);
       const context = { source, gun: key.gun, rules, now: clock.now(), signal };
       const outcome = await refresh(context, before);
-      if (outcome.state === undefined || (await this.#save(outcome.state))) {
+      if (outcome.state === undefined || (await this.#shared.save(before, outcome.state))) {
         this.#announce(before, outcome.state);
         return outcome.failure === undefined ? undefined : asError(inTime(outcome.failure, signal));
       }
-      // Another process sharing the state was faster. What it accepted sets the floors, so run again from there.
-      await this.#load();
+      // Somebody sharing the state was faster. What was accepted there sets the floors, so run again from it.
+      await this.#shared.load();
     }
     return new Error('the shared trust state kept changing');
-  }
-
-  async #save(next: AcceptedState): Promise<boolean> {
-    const { store, key } = this.#options;
-    const isNewContent = next.root !== this.#state?.root || next.files !== this.#state.files;
-    const isDue = next.checkedAt - this.#savedCheckAt >= CHECK_NOTE_EVERY_MS;
-    if (isNewContent || isDue) {
-      const revision = await store.save(key, toRecord(next), this.#revision);
-      if (revision === undefined) return false;
-      this.#revision = revision;
-      this.#savedCheckAt = next.checkedAt;
-    } else if ((await store.revision(key)) !== this.#revision) {
-      return false;
-    }
-    this.#state = next;
-    return true;
   }
 
   #announce(before: AcceptedState | undefined, after: AcceptedState | undefined): void {
@@ -311,26 +296,6 @@ export class TrustedMetadata {
     if (after?.set !== undefined && after.set !== before?.set) {
       events.advanced(this.key, versionsOf(after.set));
     }
-  }
-
-  /** Writes down delegations that were fetched on demand, so that their versions are floors from now on. */
-  async #keepLearned(set: TrustedSet): Promise<void> {
-    // One after the other: of two writers at once the second would come too late with its revision.
-    const turn = this.#keeping.then(async () => await this.#writeLearned(set));
-    this.#keeping = turn.catch(() => undefined);
-    await turn;
-  }
-
-  async #writeLearned(set: TrustedSet): Promise<void> {
-    const state = this.#state;
-    if (state?.set !== set) return;
-    const isKept = [...set.targets].every(([role, file]) => state.files.targets.get(role) === file);
-    if (isKept) return;
-    const next = { ...state, files: filesOf(set, state.files) };
-    const revision = await this.#options.store.save(this.key, toRecord(next), this.#revision);
-    if (revision === undefined) return;
-    this.#revision = revision;
-    this.#state = next;
   }
 }
 
