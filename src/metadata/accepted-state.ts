@@ -25,6 +25,8 @@ export interface AcceptedState {
   readonly checkedAt: number;
   /** When the root chain was last found to end at `root`, milliseconds since the epoch. */
   readonly rootCheckedAt: number;
+  /** The version that the root chain has to reach because it was trusted before; absent when `root` itself is that one. */
+  readonly rootFloor?: number;
 }
 
 /** The floors a complete set leaves for the next refresh; roles that were not looked at keep theirs while delegated. */
@@ -98,8 +100,16 @@ export function restore(record: TrustRecord, gun: string, rules: MetadataRules):
   const { admission, admittedAt, checkedAt } = record;
   const { anchorRoot } = restored;
   const state = { anchorRoot, admission, admittedAt, root, files, checkedAt, rootCheckedAt: 0 };
-  const set = restored.isSame ? restoreSet(root, files, rules) : undefined;
+  if (!restored.isSame) {
+    // Whoever holds back newer roots must not bring back keys that they had revoked.
+    return { ...state, set: undefined, rootFloor: rootVersion(record.root, rules) };
+  }
+  const set = restoreSet(root, files, rules);
   return set === undefined ? { ...state, set } : { ...state, files: filesOf(set, files), set };
+}
+
+function rootVersion(bytes: Uint8Array, { dialect }: MetadataRules): number {
+  return dialect.parseRoot(dialect.parseEnvelope(bytes)).version;
 }
 
 interface RestoredRoot {

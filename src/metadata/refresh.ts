@@ -150,13 +150,25 @@ async function walkRoots(
     if (next === undefined) break;
     state = { ...state, root: state.root.successor(next), set: undefined };
     // §5.3.8: each step of the chain is kept. A root trusted only for being the first is not, until it is in force.
-    if (state.admission === 'anchor' || state.checkedAt > 0) advance(state);
+    const isKept = state.admission === 'anchor' || state.checkedAt > 0;
+    if (isKept && !isBelowFloor(state)) advance(state);
   }
+  if (isBelowFloor(state)) throw rootWentBack(state);
   state = { ...state, rootCheckedAt: context.now };
   // An admitted root is worth keeping only once it, or what it leads to, can be relied on.
   state.root.requireInForce(context.now);
   advance(state);
   return state;
+}
+
+function isBelowFloor({ root, rootFloor = 0 }: AcceptedState): boolean {
+  return root.body.version < rootFloor;
+}
+
+function rootWentBack({ root, rootFloor = 0 }: AcceptedState): TrustError {
+  return new TrustError('rollback', 'the root chain ends before the version trusted earlier', {
+    detail: { role: 'root', trustedVersion: rootFloor, offeredVersion: root.body.version },
+  });
 }
 
 function isUnchanged(set: TrustedSet, timestamp: Uint8Array): boolean {

@@ -265,6 +265,22 @@ describe('TUF 1.0: history', () => {
       assert.equal(bench.collection.state?.root.body.version, 2);
     });
 
+    test('for an earlier one while later ones are held back: nothing is believed', async () => {
+      const repository = signedRepository();
+      const bench = tufBench(repository);
+      const old = repository.publish();
+      repository.rotateRoot();
+      bench.serve(repository.publish());
+      assert.equal(await digestOf(bench), `sha256:${CONTENT.sha256}`);
+      bench.restart({ kind: 'root-file', bytes: repository.firstRoot });
+      bench.serve(old);
+      assert.equal(await digestOf(bench), 'rollback');
+      bench.restart({ kind: 'root-file', bytes: repository.firstRoot });
+      assert.equal(await digestOf(bench), 'rollback');
+      bench.serve(repository.publish());
+      assert.equal(await digestOf(bench), `sha256:${CONTENT.sha256}`);
+    });
+
     test('for that of another repository: the old one is believed no more', async () => {
       const bench = tufBench(signedRepository());
       await digestOf(bench);
