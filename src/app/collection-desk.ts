@@ -19,7 +19,8 @@ import type { ProxyOptions } from '../upstream/http-dispatcher.ts';
 import { MetadataServer } from '../upstream/metadata-server.ts';
 import { tufLocation } from '../upstream/metadata-url.ts';
 import { PushClient, type PushClientOptions } from '../upstream/push-client.ts';
-import { optionsOf, urlOf } from './collection-images.ts';
+import { urlOf } from './collection-images.ts';
+import { optionsOf } from './upstream-options.ts';
 
 /** How a place to publish to is reached. */
 export interface PublishOptions {

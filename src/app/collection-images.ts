@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { Config, UpstreamConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { type Digest, hasDigest, parseDigest, sha256Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
 import type { ImageReference } from '../oci/image-reference.ts';
@@ -10,6 +10,7 @@ import { SigningError } from '../signing/errors.ts';
 import type { ProxyOptions } from '../upstream/http-dispatcher.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
+import { optionsOf } from './upstream-options.ts';
 
 /** What an upstream says of an image; the digest is computed, the rest is covered by it. */
 export interface ImageFacts {
@@ -137,23 +138,6 @@ export class ImageSource {
 export function urlOf(registry: string): string {
   if (registry === 'docker.io') return HUB_URL;
   return `${LOOPBACK.test(registry) ? 'http' : 'https'}://${registry}`;
-}
-
-/** How a configured upstream is spoken to. */
-export function optionsOf(upstream: UpstreamConfig): UpstreamOptions {
-  const { url, ca, clientCert, credentials, proxy, timeouts } = upstream;
-  return {
-    url,
-    proxy,
-    timeouts: {
-      connectMs: timeouts.connectMs,
-      headersMs: timeouts.headersMs,
-      bodyIdleMs: timeouts.idleMs,
-    },
-    ...(ca === undefined ? {} : { ca }),
-    ...(clientCert === undefined ? {} : { clientCertificate: clientCert }),
-    ...(credentials === undefined ? {} : { credentials }),
-  };
 }
 
 function parse({ bytes, mediaType }: FetchedManifest): Manifest {

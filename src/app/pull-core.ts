@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import type { Config, UpstreamConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { Collections, type TrustSource } from '../metadata/collections.ts';
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/names.ts';
@@ -22,6 +22,7 @@ import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
 import { AnswerMemory } from './answer-memory.ts';
 import { createTrustSources, requireUsableRoots } from './trust-sources.ts';
+import { optionsOf } from './upstream-options.ts';
 
 /** Whom the core tells what happens in it. */
 export interface CoreEvents {
@@ -175,20 +176,4 @@ function upstreamOptions(config: Config): ReadonlyMap<RegistryHost, UpstreamOpti
   return new Map(
     [...config.upstreams].map(([host, upstream]) => [parseRegistryHost(host), optionsOf(upstream)]),
   );
-}
-
-function optionsOf(upstream: UpstreamConfig): UpstreamOptions {
-  const { url, ca, clientCert, credentials, proxy, timeouts } = upstream;
-  return {
-    url,
-    proxy,
-    timeouts: {
-      connectMs: timeouts.connectMs,
-      headersMs: timeouts.headersMs,
-      bodyIdleMs: timeouts.idleMs,
-    },
-    ...(ca === undefined ? {} : { ca }),
-    ...(clientCert === undefined ? {} : { clientCertificate: clientCert }),
-    ...(credentials === undefined ? {} : { credentials }),
-  };
 }

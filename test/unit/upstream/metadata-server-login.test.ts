@@ -1,49 +1,20 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
-import {
-  MetadataServer,
-  type MetadataServerOptions,
-} from '../../../src/upstream/metadata-server.ts';
-import { notaryLocation } from '../../../src/upstream/metadata-url.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { HurryingClock } from './hurrying-clock.ts';
 import { challenge, type Handler, json, routes, serve } from './loopback.ts';
-
-const GUN = '127.0.0.1:5000/team/App';
-const FILE = 'timestamp.json';
-const PATH = `/v2/${GUN}/_trust/tuf/${FILE}`;
-const CONTENT = Buffer.from('{"signed":{}}');
-const LIMIT = { maxBytes: 1000 };
-const CREDENTIALS = { username: 'ci', password: async (): Promise<string> => 'secret' };
-const BASIC = `Basic ${Buffer.from('ci:secret').toString('base64')}`;
-
-const sendContent: Handler = (_request, response) => void response.end(CONTENT);
-
-function sourceOf(
-  context: TestContext,
-  url: string,
-  options: Partial<MetadataServerOptions> = {},
-): MetadataServer {
-  const retry = { tries: 2, baseDelayMs: 1 };
-  const source = new MetadataServer({
-    locate: notaryLocation,
-    url,
-    version: '1.2.3',
-    retry,
-    ...options,
-  });
-  context.after(() => source.close());
-  return source;
-}
-
-/** A server that lets only `Bearer good` through, challenging with a scope that nobody should ask for. */
-function authorised(realm: () => string, next: Handler): Handler {
-  return (request, response) => {
-    if (request.headers.authorization === 'Bearer good') next(request, response);
-    else challenge(response, realm(), ',scope="registry:catalog:*"');
-  };
-}
+import {
+  authorised,
+  BASIC,
+  CREDENTIALS,
+  FILE,
+  GUN,
+  LIMIT,
+  PATH,
+  sendContent,
+  sourceOf,
+} from './metadata-server-setup.ts';
 
 describe('MetadataServer: login', () => {
   it('asks for a token with its own scope, and keeps it for the collection', async (t) => {

@@ -1,52 +1,25 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
 import { OciError } from '../../../src/oci/errors.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
-import {
-  MetadataServer,
-  type MetadataServerOptions,
-} from '../../../src/upstream/metadata-server.ts';
-import { notaryLocation, tufLocation } from '../../../src/upstream/metadata-url.ts';
+import { tufLocation } from '../../../src/upstream/metadata-url.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
-import { challenge, failing, type Handler, json, routes, serve } from './loopback.ts';
-
-const GUN = '127.0.0.1:5000/team/App';
-const FILE = 'timestamp.json';
-const PATH = `/v2/${GUN}/_trust/tuf/${FILE}`;
-const CONTENT = Buffer.from('{"signed":{}}');
-const LIMIT = { maxBytes: 1000 };
-const CREDENTIALS = { username: 'ci', password: async (): Promise<string> => 'secret' };
-const BASIC = `Basic ${Buffer.from('ci:secret').toString('base64')}`;
-
-const sendContent: Handler = (_request, response) => void response.end(CONTENT);
-
-function sourceOf(
-  context: TestContext,
-  url: string,
-  options: Partial<MetadataServerOptions> = {},
-): MetadataServer {
-  const retry = { tries: 2, baseDelayMs: 1 };
-  const source = new MetadataServer({
-    locate: notaryLocation,
-    url,
-    version: '1.2.3',
-    retry,
-    ...options,
-  });
-  context.after(() => source.close());
-  return source;
-}
-
-/** A server that lets only `Bearer good` through, challenging with a scope that nobody should ask for. */
-function authorised(realm: () => string, next: Handler): Handler {
-  return (request, response) => {
-    if (request.headers.authorization === 'Bearer good') next(request, response);
-    else challenge(response, realm(), ',scope="registry:catalog:*"');
-  };
-}
+import { failing, type Handler, json, routes, serve } from './loopback.ts';
+import {
+  authorised,
+  BASIC,
+  CONTENT,
+  CREDENTIALS,
+  FILE,
+  GUN,
+  LIMIT,
+  PATH,
+  sendContent,
+  sourceOf,
+} from './metadata-server-setup.ts';
 
 describe('MetadataServer: files', () => {
   it('gives back the exact bytes of a file, and undefined when there is none', async (t) => {
