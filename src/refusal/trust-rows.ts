@@ -44,7 +44,7 @@ export const TRUST_ROWS: Readonly<Record<TrustReason, ReasonRow>> = {
   snapshot_expired: expired('snapshot', 'Ask the publisher to sign this repository again.'),
   timestamp_expired: expired(
     'timestamp',
-    'Ask the operator of the trust server to see why it no longer renews its timestamps.',
+    'Ask the operator of the trust server why it no longer renews its timestamps; for a collection of your own, run pinnace collection renew.',
   ),
   bad_signature: refused({
     happened: (facts) => `a signature on its ${role(facts)} metadata is false`,
