@@ -35,6 +35,32 @@ describe('tags as targets', () => {
     assert.deepEqual(run(convention.list(['team']), ROLES).result, ['4']);
   });
 
+  test('each role is asked once for a list, however many delegate to it', () => {
+    const roles: Roles = {
+      targets: {
+        to: [
+          ['left', '*/*'],
+          ['right', '*/*'],
+        ],
+      },
+      left: { to: [['shared', '*/*']] },
+      right: { to: [['shared', '*/*']] },
+    };
+    const { result, asked } = run(convention.list([]), roles);
+    assert.deepEqual(result, []);
+    assert.deepEqual([...asked].sort(), ['left', 'right', 'shared', 'targets']);
+  });
+
+  test('a list that would ask over 256 roles is refused', () => {
+    const chain: Roles = Object.fromEntries(
+      Array.from({ length: 300 }, (_, step) => [
+        step === 0 ? 'targets' : `role${step}`,
+        { to: [[`role${step + 1}`, '*/*']] as const },
+      ]),
+    );
+    throwsWithCode(() => run(convention.list([]), chain), TrustError, 'malformed');
+  });
+
   const SAME: Roles = {
     targets: {
       to: [
