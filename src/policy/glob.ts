@@ -15,8 +15,8 @@ export function isLiteral(glob: Glob): boolean {
 }
 
 /**
- * Says whether all of `text` matches, without backtracking: each piece is taken at its leftmost place, which is as good
- * as any other because only stars lie between pieces.
+ * Says whether all of `text` matches, without backtracking: each piece is taken at its leftmost place, where it leaves
+ * the most text for the pieces after it; only stars lie between them.
  */
 export function matchesGlob(glob: Glob, text: string): boolean {
   const [head = '', ...rest] = glob;

@@ -2,7 +2,7 @@ import { parseRegistryHost, parseRepositoryPath, type Repository } from '../oci/
 import { type PatternCode, PolicyPatternError } from './errors.ts';
 import { type Glob, isLiteral, matchesGlob, parseGlob } from './glob.ts';
 
-/** Which hosts a pattern covers: any at all, or those whose labels match one by one and whose port is equal. */
+/** Which hosts a pattern covers: all of them, or those whose labels match one by one and whose port is equal. */
 export type HostPattern =
   | { readonly kind: 'any' }
   | {
@@ -32,7 +32,7 @@ const COMPONENT_TEXT = /^[a-z0-9._*-]+$/;
  * Parses a pattern of the form `host/path`.
  *
  * The host is a literal (`docker.io`, `localhost:5000`), or has `*` in place of whole labels, each standing for exactly
- * one label (`*.example.com`), or is `*` alone: any host, with or without a port. Hosts are compared without regard to
+ * one label (`*.example.com`), or is `*` alone: every host, with or without a port. Hosts are compared without regard to
  * case. In the path, `*` stands for any characters within one component (`team-*`), and `**` as the last component for
  * one or more components. Nothing in the path ever reaches into the host, nor the other way.
  *

@@ -20,7 +20,7 @@ export interface UpstreamOptions {
   /** Shown to the upstream itself only. */
   readonly clientCertificate?: ClientCertificate;
   readonly credentials?: Credentials;
-  /** Hosts of token services that may receive the credentials; default: any https host that the upstream names. */
+  /** Hosts of token services that may receive the credentials; default: every https host that the upstream names. */
   readonly realmHosts?: Iterable<string>;
   readonly proxy?: ProxyOptions;
   readonly timeouts?: Partial<HttpTimeouts>;

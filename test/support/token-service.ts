@@ -64,7 +64,7 @@ export class TokenGate {
   /**
    * Lets a request pass (undefined) or answers it with a challenge.
    *
-   * @param scope - what the request needs, for example `repository:team/app:pull`; undefined: any token will do
+   * @param scope - what the request needs, for example `repository:team/app:pull`; undefined: every valid token will do
    * @param ownUrl - base URL of the server, for the realm
    */
   challenge(request: SeenRequest, scope: string | undefined, ownUrl: string): Answer | undefined {

@@ -119,7 +119,7 @@ describe('a hard-stop listener', () => {
     }
   });
 
-  it('serves signed tags as any other listener', async () => {
+  it('serves signed tags like the other listeners', async () => {
     await using registry = await hardStop();
     const served = registry.pulls.addTag(REPOSITORY, '3.20', { body: '{"schemaVersion":2}' });
     const answer = await registry.get(`/v2/${NAME}/manifests/3.20?ns=docker.io`);
