@@ -1,9 +1,10 @@
-import { lstat, readdir, unlink } from 'node:fs/promises';
+import { lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ContentStoreEvents } from './content-events.ts';
 import type { ContentLayout } from './content-layout.ts';
+import { removeLeftovers } from './content-leftovers.ts';
 
 /** What tells whether a file is still the one that was verified. */
 export interface FileStamp {
@@ -47,6 +48,7 @@ export class ContentIndex {
   /** What was found to be gone while the index is built: the walk may have seen it before. */
   readonly #gone = new Set<Digest>();
   #totalBytes = 0;
+  #indexed: Promise<void> = Promise.resolve();
   #isBuilt = false;
   #isClosed = false;
   #evicting: Promise<void> | undefined;
@@ -65,31 +67,25 @@ export class ContentIndex {
     return this.#entries.has(digest);
   }
 
-  /** Walks the folders and adds what was there before; nothing is evicted until that is done. */
-  async build(): Promise<void> {
-    const found: (readonly [Digest, Entry])[] = [];
-    for (const algorithm of ['sha256', 'sha512'] as const) {
-      const folder = this.#options.layout.algorithmFolder(algorithm);
-      for (const shard of await readFolder(folder)) {
-        if (this.#isClosed) return;
-        const names = await readFolder(join(folder, shard));
-        const digests = names
-          .map((name) => this.#options.layout.digestAt(algorithm, shard, name))
-          .filter((digest) => digest !== undefined);
-        await this.#look(digests, found);
-      }
+  /** Resolves when all that was there at the start is counted towards the limit. */
+  get indexed(): Promise<void> {
+    return this.#indexed;
+  }
+
+  /**
+   * Makes the folders, removes leftovers and begins to look through what is there; content can be opened and stored
+   * as soon as this resolves. A folder that cannot be written to is counted as a failed write, not thrown.
+   */
+  async start(): Promise<void> {
+    const { layout, clock, events } = this.#options;
+    try {
+      await mkdir(layout.temporaryFolder, { recursive: true, mode: 0o700 });
+      await removeLeftovers(layout, clock.now());
+    } catch {
+      // Read-only or unusable: whatever is there is still served, all else goes by without being stored.
+      events.writeFailed();
     }
-    found.sort(([, one], [, other]) => one.usedAtMs - other.usedAtMs);
-    // What was used while we walked is newer than all that was found.
-    const newer = this.#entries;
-    this.#entries = new Map(
-      found.filter(([digest]) => !newer.has(digest) && !this.#gone.has(digest)),
-    );
-    this.#gone.clear();
-    for (const entry of this.#entries.values()) this.#totalBytes += entry.size;
-    for (const [digest, entry] of newer) this.#entries.set(digest, entry);
-    this.#isBuilt = true;
-    this.#changed();
+    this.#indexed = this.#build();
   }
 
   /** Adds an entry whose digest this process has just checked, or replaces what is known of it. */
@@ -160,8 +156,9 @@ export class ContentIndex {
     };
   }
 
-  /** Resolves when nothing is being evicted any more. */
+  /** Resolves when the folder is within its limit, as far as content in use allows. */
   async settled(): Promise<void> {
+    await this.#indexed;
     while (this.#evicting !== undefined) await this.#evicting;
   }
 
@@ -169,6 +166,33 @@ export class ContentIndex {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.settled();
+  }
+
+  /** Walks the folders and adds what was there before; nothing is evicted until that is done. */
+  async #build(): Promise<void> {
+    const found: (readonly [Digest, Entry])[] = [];
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      const folder = this.#options.layout.algorithmFolder(algorithm);
+      for (const shard of await readFolder(folder)) {
+        if (this.#isClosed) return;
+        const names = await readFolder(join(folder, shard));
+        const digests = names
+          .map((name) => this.#options.layout.digestAt(algorithm, shard, name))
+          .filter((digest) => digest !== undefined);
+        await this.#look(digests, found);
+      }
+    }
+    found.sort(([, one], [, other]) => one.usedAtMs - other.usedAtMs);
+    // What was used while we walked is newer than all that was found.
+    const newer = this.#entries;
+    this.#entries = new Map(
+      found.filter(([digest]) => !newer.has(digest) && !this.#gone.has(digest)),
+    );
+    this.#gone.clear();
+    for (const entry of this.#entries.values()) this.#totalBytes += entry.size;
+    for (const [digest, entry] of newer) this.#entries.set(digest, entry);
+    this.#isBuilt = true;
+    this.#changed();
   }
 
   async #look(digests: readonly Digest[], found: (readonly [Digest, Entry])[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -6,7 +6,6 @@ import type { ContentStore, ContentWriter, StoredContent } from '../resolve/blob
 import { type ContentStoreEvents, NO_CONTENT_EVENTS } from './content-events.ts';
 import { ContentIndex } from './content-index.ts';
 import { ContentLayout } from './content-layout.ts';
-import { removeLeftovers } from './content-leftovers.ts';
 import { openForReading, removeBroken, verifyFile } from './content-verify.ts';
 import { DiskContentWriter, NO_WRITER } from './content-writer.ts';
 
@@ -31,10 +30,8 @@ export class DiskContentStore implements ContentStore {
   readonly #index: ContentIndex;
   readonly #events: ContentStoreEvents;
   readonly #maxBytes: number;
-  readonly #clock: Clock;
   readonly #openTemporary: (path: string) => Promise<FileHandle>;
   readonly #verifications = new SingleFlight<Digest, boolean>();
-  #indexed: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: DiskContentStoreOptions) {
@@ -42,14 +39,13 @@ export class DiskContentStore implements ContentStore {
     this.#layout = new ContentLayout(options.folder);
     this.#events = options.events ?? NO_CONTENT_EVENTS;
     this.#maxBytes = maxBytes;
-    this.#clock = clock;
     this.#index = new ContentIndex({ layout: this.#layout, maxBytes, clock, events: this.#events });
     this.#openTemporary = options.openTemporary ?? openExclusively;
   }
 
   /** Resolves when all that was there at the start is counted towards the limit. */
   get indexed(): Promise<void> {
-    return this.#indexed;
+    return this.#index.indexed;
   }
 
   /** Bytes kept, as far as known. */
@@ -57,24 +53,13 @@ export class DiskContentStore implements ContentStore {
     return this.#index.totalBytes;
   }
 
-  /**
-   * Makes the folders, removes leftovers and begins to look through what is there; content can be opened and stored
-   * as soon as this resolves. A folder that cannot be written to is counted as a failed write, not thrown.
-   */
+  /** Makes the folders and begins to look through what is there; content can be opened and stored from then on. */
   async start(): Promise<void> {
-    try {
-      await mkdir(this.#layout.temporaryFolder, { recursive: true, mode: 0o700 });
-      await removeLeftovers(this.#layout, this.#clock.now());
-    } catch {
-      // Read-only or unusable: whatever is there is still served, all else streams without being stored.
-      this.#events.writeFailed();
-    }
-    this.#indexed = this.#index.build();
+    await this.#index.start();
   }
 
   /** Resolves when the store is within its limit, as far as content in use allows. */
   async settled(): Promise<void> {
-    await this.#indexed;
     await this.#index.settled();
   }
 
@@ -82,7 +67,6 @@ export class DiskContentStore implements ContentStore {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#index.close();
-    await this.#indexed;
   }
 
   has(digest: Digest): boolean {

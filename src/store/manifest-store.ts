@@ -8,7 +8,6 @@ import type { FetchedManifest, ManifestStore } from '../resolve/ports.ts';
 import { type ContentStoreEvents, NO_CONTENT_EVENTS } from './content-events.ts';
 import { ContentIndex, type FileStamp } from './content-index.ts';
 import { ContentLayout } from './content-layout.ts';
-import { removeLeftovers } from './content-leftovers.ts';
 import { openForReading, removeBroken } from './content-verify.ts';
 import { decodeManifestFile, encodeManifestFile } from './manifest-format.ts';
 
@@ -36,15 +35,12 @@ export class DiskManifestStore implements ManifestStore {
   readonly #memory: LRUCache<Digest, FetchedManifest>;
   readonly #reads = new SingleFlight<Digest, FetchedManifest | undefined>();
   readonly #events: ContentStoreEvents;
-  readonly #clock: Clock;
   readonly #maxManifestBytes: number;
-  #indexed: Promise<void> = Promise.resolve();
 
   constructor(options: DiskManifestStoreOptions) {
     const { clock } = options;
     this.#layout = new ContentLayout(options.folder);
     this.#events = options.events ?? NO_CONTENT_EVENTS;
-    this.#clock = clock;
     this.#maxManifestBytes = options.maxManifestBytes ?? 4 * 1024 * 1024;
     const maxBytes = options.maxBytes ?? 1024 * 1024 * 1024;
     this.#index = new ContentIndex({ layout: this.#layout, maxBytes, clock, events: this.#events });
@@ -54,28 +50,19 @@ export class DiskManifestStore implements ManifestStore {
     });
   }
 
-  /** Makes the folders, removes leftovers and begins to look through what is there. */
+  /** Makes the folders and begins to look through what is there. */
   async start(): Promise<void> {
-    try {
-      await mkdir(this.#layout.temporaryFolder, { recursive: true, mode: 0o700 });
-      await removeLeftovers(this.#layout, this.#clock.now());
-    } catch {
-      // Read-only or unusable: memory still works, and so does reading.
-      this.#events.writeFailed();
-    }
-    this.#indexed = this.#index.build();
+    await this.#index.start();
   }
 
   /** Resolves when the store is within its limit on disk. */
   async settled(): Promise<void> {
-    await this.#indexed;
     await this.#index.settled();
   }
 
   /** Ends background work. */
   async close(): Promise<void> {
     await this.#index.close();
-    await this.#indexed;
   }
 
   /** The manifest if it is in memory, without waiting. */
