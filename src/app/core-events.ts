@@ -1,9 +1,10 @@
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { NO_CONTENT_EVENTS } from '../store/content-events.ts';
 import { StateError } from '../store/errors.ts';
 import { TrustError } from '../trust/errors.ts';
-import type { UpstreamOutcome } from '../upstream/events.ts';
+import { silentEvents, type UpstreamOutcome } from '../upstream/events.ts';
 import type { CoreEvents } from './pull-core.ts';
 
 /** A redirect is a step of a request that goes well; an odd status is the server's fault until shown otherwise. */
@@ -113,20 +114,9 @@ export const SILENT_CORE_EVENTS: CoreEvents = {
     firstUse: () => undefined,
     advanced: () => undefined,
   },
-  upstream: {
-    request: () => undefined,
-    bytes: () => undefined,
-    rateLimitRemaining: () => undefined,
-  },
+  upstream: silentEvents,
   blobs: { joined: () => undefined, upstreamRead: () => undefined, inFlight: () => undefined },
-  content: () => ({
-    hit: () => undefined,
-    miss: () => undefined,
-    evicted: () => undefined,
-    writeFailed: () => undefined,
-    corrupt: () => undefined,
-    bytes: () => undefined,
-  }),
+  content: () => NO_CONTENT_EVENTS,
   joinedManifest: () => undefined,
   stateFailed: () => undefined,
 };
