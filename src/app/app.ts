@@ -39,6 +39,7 @@ export class App {
   readonly #metrics: Metrics;
   readonly #core: PullCore;
   readonly #refusals = new RefusalHistory();
+  readonly #bypassWatch: BypassWatch;
   readonly #startedAt: number;
   #listeners: readonly RegistryListener[] = [];
   #admin: AdminListener | undefined;
@@ -54,6 +55,7 @@ export class App {
     this.#config = config;
     this.#clock = clock;
     this.#startedAt = clock.now();
+    this.#bypassWatch = new BypassWatch({ clock });
     this.#log = new Log(logSink, { level: config.log.level });
     this.#metrics = new Metrics({
       version: VERSION,
@@ -138,7 +140,7 @@ export class App {
       upstreams: new Set(this.#config.upstreams.keys()),
       decoys: new DecoyIssuer({ secret: await state.secret(DECOY_SECRET), clock }),
       relay: this.#relay,
-      bypassWatch: new BypassWatch({ clock }),
+      bypassWatch: this.#bypassWatch,
       refusals: this.#refusals,
       clock,
       metrics: this.#metrics,
@@ -174,6 +176,7 @@ export class App {
           startedAt: new Date(this.#startedAt).toISOString(),
           isReady: this.#isReady,
           repositories: repositoryStatuses(sources),
+          suspectedBypasses: this.#bypassWatch.listed,
         }),
         isReady: () => this.#isReady,
         refresh: (repository, { signal }) => this.#refresh(repository, signal),

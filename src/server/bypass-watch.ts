@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { ReasonCode } from '../base/reason-code.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 
 /** Limits of a `BypassWatch`. */
@@ -8,6 +9,8 @@ export interface BypassWatchOptions {
   readonly windowMs?: number;
   /** Refusals remembered; the oldest go first. Default 4,096. */
   readonly maxEntries?: number;
+  /** Suspected bypasses listed; the oldest go first. Default 100. */
+  readonly maxListed?: number;
 }
 
 /** An engine and the repository it was refused a tag of. */
@@ -17,14 +20,31 @@ export interface Suspect {
   readonly repository: string;
 }
 
-/** A digest that an engine asks for although nothing it was told by Pinnace names it. */
-export interface SuspectedBypass {
-  /** The tag that had been refused. */
+/** A tag that was refused. */
+export interface RefusedTag {
   readonly tag: string;
+  readonly reason: ReasonCode;
 }
 
-interface Refused {
-  readonly tag: string;
+/** A digest that an engine asked for although nothing it was told by Pinnace names it. */
+export interface SuspectedBypass {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The address of the engine, or of what stands before it. */
+  readonly client: string;
+  /** The listener it asked. */
+  readonly listener: string;
+  /** The repository's full name. */
+  readonly repository: string;
+  /** The tag that had been refused. */
+  readonly refusedTag: string;
+  /** Why it had been. */
+  readonly reason: ReasonCode;
+  /** The digest it asked for. */
+  readonly digest: string;
+}
+
+interface Refused extends RefusedTag {
   readonly until: number;
   /** Digests that served manifests named to this engine since. */
   readonly told: Set<string>;
@@ -41,12 +61,15 @@ export class BypassWatch {
   readonly #clock: Clock;
   readonly #windowMs: number;
   readonly #maxEntries: number;
+  readonly #maxListed: number;
   readonly #refused = new Map<string, Refused>();
+  #listed: readonly SuspectedBypass[] = [];
 
   constructor(options: BypassWatchOptions) {
     this.#clock = options.clock;
     this.#windowMs = options.windowMs ?? 300_000;
     this.#maxEntries = options.maxEntries ?? 4096;
+    this.#maxListed = options.maxListed ?? 100;
   }
 
   /** Whether nobody is watched, so that the hot path need not build a key. */
@@ -54,13 +77,19 @@ export class BypassWatch {
     return this.#refused.size === 0;
   }
 
+  /** The bypasses suspected since the start, newest first. */
+  get listed(): readonly SuspectedBypass[] {
+    return this.#listed;
+  }
+
   /** Remembers that a tag was refused. */
-  noteRefusedTag(suspect: Suspect, tag: string): void {
+  noteRefusedTag(suspect: Suspect, { tag, reason }: RefusedTag): void {
     const key = keyOf(suspect);
     const told = this.#live(key)?.told ?? new Set<string>();
     // Deleted first so that the entry becomes the newest: the oldest are the ones to go.
     this.#refused.delete(key);
-    this.#refused.set(key, { tag, until: this.#clock.monotonicMs() + this.#windowMs, told });
+    const until = this.#clock.monotonicMs() + this.#windowMs;
+    this.#refused.set(key, { tag, reason, until, told });
     for (const oldest of this.#refused.keys()) {
       if (this.#refused.size <= this.#maxEntries) break;
       this.#refused.delete(oldest);
@@ -78,13 +107,19 @@ export class BypassWatch {
     }
   }
 
-  /** Judges a manifest request by digest; each refused tag is reported at most once. */
-  suspect(suspect: Suspect, digest: Digest): SuspectedBypass | undefined {
+  /** Judges a manifest request by digest, and lists it if it is suspect; each refused tag is reported at most once. */
+  suspect(
+    suspect: Suspect,
+    { digest, listener }: { readonly digest: Digest; readonly listener: string },
+  ): SuspectedBypass | undefined {
     const key = keyOf(suspect);
     const refused = this.#live(key);
     if (refused === undefined || refused.told.has(digest)) return undefined;
     this.#refused.delete(key);
-    return { tag: refused.tag };
+    const { tag: refusedTag, reason } = refused;
+    const found = { at: this.#clock.now(), ...suspect, listener, refusedTag, reason, digest };
+    this.#listed = [found, ...this.#listed].slice(0, this.#maxListed);
+    return found;
   }
 
   #live(key: string): Refused | undefined {

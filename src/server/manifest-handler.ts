@@ -162,15 +162,18 @@ function noteSuspicion(exchange: Exchange, repository: Repository, digest: Diges
   const { bypassWatch, metrics, log } = exchange.context;
   if (bypassWatch.isIdle) return;
   const name = repositoryName(repository);
-  const found = bypassWatch.suspect({ client: exchange.client, repository: name }, digest);
+  const listener = exchange.listener.name;
+  const suspect = { client: exchange.client, repository: name };
+  const found = bypassWatch.suspect(suspect, { digest, listener });
   if (found === undefined) return;
   metrics.count('pinnace_bypass_suspected_total', {});
+  const { refusedTag, reason } = found;
   log.event('bypass.suspected', {
     requestId: exchange.requestId,
-    listener: exchange.listener.name,
-    client: exchange.client,
-    repository: name,
-    refusedTag: found.tag,
+    listener,
+    ...suspect,
+    refusedTag,
+    reason,
     digest,
   });
 }

@@ -22,7 +22,7 @@ export function answerRefusal(exchange: Exchange, subject: RefusedSubject, refus
   if (exchange.asked.kind === 'manifest_tag') {
     exchange.context.bypassWatch.noteRefusedTag(
       { client: exchange.client, repository: repositoryName(subject.repository) },
-      subject.reference,
+      { tag: subject.reference, reason: refusal.reason },
     );
     // Tools that look for signatures beside an image read manifests without pulling them: a decoy would mislead them.
     if (exchange.listener.refusal === 'hard-stop' && !isCompanionTag(subject.reference)) {

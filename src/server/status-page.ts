@@ -33,6 +33,8 @@ export function renderStatusPage(report: StatusReport, now: number): string {
 <p class="dim">See also <a href="/api/v1/status">status as JSON</a> and <a href="/metrics">metrics</a>.</p>
 <h2>What will stop working, when and why</h2>
 ${failuresTable(report, now)}
+<h2>Suspected bypasses</h2>
+${bypassesTable(report)}
 <h2>Repositories</h2>
 ${repositoriesTable(report, now)}
 <h2>Last refusals</h2>
@@ -105,6 +107,18 @@ function checkedCell(status: RepositoryStatus, now: number): string {
       ? ''
       : `<br><span class="bad">${escapeHtml(status.lastError)}</span>`;
   return `${checked}${failed}`;
+}
+
+function bypassesTable(report: StatusReport): string {
+  const rows = report.suspectedBypasses.map(
+    (bypass) => `<tr><td>${escapeHtml(new Date(bypass.at).toISOString())}</td>
+<td><code>${escapeHtml(bypass.client)}</code><br><span class="dim">at listener ${escapeHtml(bypass.listener)}</span></td>
+<td><code>${escapeHtml(`${bypass.repository}:${bypass.refusedTag}`)}</code><br>
+<span class="dim">refused: <code>${escapeHtml(bypass.reason)}</code></span></td>
+<td><code>${escapeHtml(bypass.digest)}</code></td></tr>`,
+  );
+  const heads = ['Time', 'Client', 'Refused tag', 'Digest asked for afterwards'];
+  return table(heads, rows, 'None since the start.');
 }
 
 function refusalsTable(report: StatusReport): string {

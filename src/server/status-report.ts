@@ -1,3 +1,4 @@
+import type { SuspectedBypass } from './bypass-watch.ts';
 import type { PastRefusal } from './refusal-history.ts';
 
 /** One role of a repository's trust metadata. */
@@ -36,6 +37,8 @@ export interface StatusReport {
   readonly startedAt: string;
   readonly isReady: boolean;
   readonly repositories: readonly RepositoryStatus[];
+  /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
+  readonly suspectedBypasses: readonly SuspectedBypass[];
 }
 
 /** Something that will stop working, and why. */

@@ -43,6 +43,17 @@ const REPORT: StatusReport = {
     },
     { repository: 'registry.example.com/scratch', roles: [], lastRefusals: [] },
   ],
+  suspectedBypasses: [
+    {
+      at: Date.parse('2026-11-22T22:00:00Z'),
+      client: '10.1.2.3<b>',
+      listener: 'hub<b>',
+      repository: 'docker.io/library/<b>',
+      refusedTag: 'edge<b>',
+      reason: 'tag_not_signed',
+      digest: `sha256:${'d'.repeat(64)}<b>`,
+    },
+  ],
 };
 
 describe('the admin listener', () => {
@@ -124,6 +135,20 @@ describe('the admin listener', () => {
       String(answer.headers['content-security-policy']),
       /^default-src 'none'; style-src 'sha256-/,
     );
+  });
+
+  it('lists suspected bypasses on the page, with the address, nothing unescaped', async () => {
+    const page = (await get('/')).body.toString();
+    const escaped = [
+      '2026-11-22T22:00:00.000Z',
+      '10.1.2.3&lt;b&gt;',
+      'hub&lt;b&gt;',
+      'docker.io/library/&lt;b&gt;:edge&lt;b&gt;',
+      'tag_not_signed',
+      `sha256:${'d'.repeat(64)}&lt;b&gt;`,
+    ];
+    for (const text of escaped) assert.ok(page.includes(text), text);
+    assert.ok(!page.includes('<b>'));
   });
 
   it('sends security headers with every answer', async () => {

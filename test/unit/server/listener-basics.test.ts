@@ -66,10 +66,41 @@ describe('BypassWatch', () => {
     const watch = new BypassWatch({ clock: new FakeClock(), maxEntries: 2 });
     const digest = parseDigest(`sha256:${'a'.repeat(64)}`);
     const clients = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
-    for (const client of clients) watch.noteRefusedTag({ client, repository: 'r' }, 'latest');
-    const found = clients.map((client) => watch.suspect({ client, repository: 'r' }, digest)?.tag);
+    const refused = { tag: 'latest', reason: 'tag_not_signed' } as const;
+    for (const client of clients) watch.noteRefusedTag({ client, repository: 'r' }, refused);
+    const found = clients.map(
+      (client) =>
+        watch.suspect({ client, repository: 'r' }, { digest, listener: 'hub' })?.refusedTag,
+    );
     assert.deepEqual(found, [undefined, 'latest', 'latest']);
     assert.equal(watch.isIdle, true);
+  });
+
+  it('lists the last suspected bypasses, newest first, and no more than its limit', () => {
+    const clock = new FakeClock();
+    const watch = new BypassWatch({ clock, maxListed: 2 });
+    const digest = parseDigest(`sha256:${'a'.repeat(64)}`);
+    for (const client of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
+      const suspect = { client, repository: 'docker.io/library/alpine' };
+      watch.noteRefusedTag(suspect, { tag: 'edge', reason: 'tag_not_signed' });
+      clock.advance(1000);
+      watch.suspect(suspect, { digest, listener: 'hub' });
+      // Judged again it is no news.
+      watch.suspect(suspect, { digest, listener: 'hub' });
+    }
+    assert.deepEqual(
+      watch.listed.map(({ client }) => client),
+      ['10.0.0.3', '10.0.0.2'],
+    );
+    assert.deepEqual(watch.listed[0], {
+      at: clock.now(),
+      client: '10.0.0.3',
+      listener: 'hub',
+      repository: 'docker.io/library/alpine',
+      refusedTag: 'edge',
+      reason: 'tag_not_signed',
+      digest,
+    });
   });
 });
 

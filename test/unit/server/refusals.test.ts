@@ -121,7 +121,9 @@ describe('suspected bypass', () => {
     const [line] = registry.logged('bypass.suspected');
     assert.equal(line?.['client'], '127.0.0.1');
     assert.equal(line?.['repository'], REPOSITORY);
+    assert.equal(line?.['listener'], 'test');
     assert.equal(line?.['refusedTag'], 'unsigned');
+    assert.equal(line?.['reason'], 'tag_not_signed');
     assert.equal(line?.['digest'], other);
   });
 
