@@ -64,6 +64,20 @@ Engines reach Pinnace in two ways, and a refusal has to be said differently in e
   there and the engine prints the reason. Pulls by digest cannot be stopped like that, and neither can anything be stopped
   while Pinnace is down: keep engines from reaching the registry directly as well.
 
+Which registry a request means is said in one of four ways: \`?ns=\`, which containerd sends; the first part of the path
+(\`pinnace.example.com:5000/docker.io/library/alpine\`); the host it was sent to, where \`hosts\` gives it one
+(\`hub.pinnace.example.com/library/alpine\`); or, when none of these says anything, \`defaultRegistry\`. Those that say
+something must say the same, or the answer is 400 \`NAME_INVALID\`. All of them can only choose among the upstreams.
+
+- Hosts are compared without regard to case, to a trailing dot and to the port; a host that is written with a port is for
+  requests that state this very port, and wins. Several names may stand for one registry.
+- A first part that looks like a host (a dot, a colon, \`localhost\`) and is not among the upstreams is \`NAME_UNKNOWN\`, never
+  part of a path. Where a registry has such paths, put its name in front: \`registry.example.com/my.team/app\`.
+- \`library/\` is added to names of one part on Docker Hub, and nowhere else; \`index.docker.io\` and \`registry-1.docker.io\` are
+  \`docker.io\`.
+- With \`hosts\`, a request without a host or with two is refused with 400. Certificates of the listener have to have all the
+  names.
+
 A listener with \`defaultRegistry: docker.io\` and \`refusal: deny\` is a warning, because it mostly is a mirror.
 
 ## Upstreams: where content comes from
@@ -154,6 +168,9 @@ function rowsBelow(row: Row): readonly Row[] {
   const rows: Row[] = path.includes('.') || isLeaf(node) ? [row] : [];
   const inner = node.entry ?? node.item;
   const base = inner === undefined ? path : `${path}${node.entry === undefined ? '[]' : '.NAME'}`;
+  if (node.entry !== undefined && isLeaf(node.entry)) {
+    rows.push({ path: base, node: node.entry, isRequired: false });
+  }
   const block = inner ?? node;
   for (const [key, child] of block.keys) {
     const isRequired = block.required.has(key);
@@ -181,7 +198,7 @@ function describeType(node: SchemaNode): string {
   if (node.choices.length > 0) return node.choices.map(code).join(' or ');
   if (node.item !== undefined)
     return node.item.keys.size > 0 ? 'list' : `list of ${node.item.type}`;
-  if (node.keys.size > 0) return 'block';
+  if (node.keys.size > 0 || node.entry !== undefined) return 'block';
   if (node.only !== undefined) return code(String(node.only));
   const words: Readonly<Record<string, string>> = { boolean: '`true` or `false`', string: 'text' };
   const type = words[node.type] ?? node.type;

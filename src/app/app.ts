@@ -6,6 +6,7 @@ import type { Collection } from '../metadata/collection.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { OciError } from '../oci/errors.ts';
+import { HostNames } from '../oci/host-names.ts';
 import { parseRegistryHost, parseRepositoryName, type Repository } from '../oci/names.ts';
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
@@ -232,6 +233,10 @@ function repositoryNamed(name: string): Repository | undefined {
 
 function createListener(config: ListenerConfig, context: RegistryContext): RegistryListener {
   const { name, address, refusal, defaultRegistry, tls } = config;
+  const hosts = Array.from(
+    config.hosts,
+    ([host, registry]) => [host, parseRegistryHost(registry)] as const,
+  );
   return new RegistryListener({
     host: address.host,
     port: address.port,
@@ -243,6 +248,7 @@ function createListener(config: ListenerConfig, context: RegistryContext): Regis
         defaultRegistry === undefined
           ? {}
           : { defaultRegistry: parseRegistryHost(defaultRegistry) },
+      ...(hosts.length === 0 ? {} : { hosts: new HostNames(hosts) }),
     },
     context,
   });

@@ -81,11 +81,12 @@ export class ConfigBuilder {
   }
 
   #listener(name: string, entry: ListenerEntry): ListenerConfig {
-    const { address, refusal, tls, defaultRegistry } = entry;
+    const { address, refusal, tls, defaultRegistry, hosts } = entry;
     return {
       name,
       address,
       refusal,
+      hosts: new Map(Object.entries(hosts)),
       ...(tls === undefined ? {} : { tls: this.#keyPair(['listeners', name, 'tls']) }),
       ...(defaultRegistry === undefined ? {} : { defaultRegistry }),
     };

@@ -11,18 +11,12 @@ const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9090';
 /** Checks what listeners and the admin listener demand of each other and of the upstreams. */
 export function checkListeners(config: TolerantReader, findings: Findings): void {
   checkAddresses(config, findings);
-  const upstreams = config.names('upstreams');
   for (const name of config.names('listeners')) {
-    const registry = config.text('listeners', name, 'defaultRegistry');
-    if (registry === undefined) continue;
-    if (!upstreams.includes(registry)) {
-      const meant = nearestName(registry, upstreams);
-      findings.problem(
-        ['listeners', name, 'defaultRegistry'],
-        `names ${registry}, which is not among the upstreams`,
-        meant === undefined ? `add ${registry} under upstreams` : `did you mean ${meant}?`,
-      );
+    for (const host of config.names('listeners', name, 'hosts')) {
+      checkRegistry(config, ['listeners', name, 'hosts', host], findings);
     }
+    checkRegistry(config, ['listeners', name, 'defaultRegistry'], findings);
+    const registry = config.text('listeners', name, 'defaultRegistry');
     const refusal = config.text('listeners', name, 'refusal') ?? 'deny';
     if (registry === 'docker.io' && refusal === 'deny') {
       findings.warning(
@@ -36,6 +30,18 @@ export function checkListeners(config: TolerantReader, findings: Findings): void
       );
     }
   }
+}
+
+function checkRegistry(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  const registry = config.text(...path);
+  const upstreams = config.names('upstreams');
+  if (registry === undefined || upstreams.includes(registry)) return;
+  const meant = nearestName(registry, upstreams);
+  findings.problem(
+    path,
+    `names ${registry}, which is not among the upstreams`,
+    meant === undefined ? `add ${registry} under upstreams` : `did you mean ${meant}?`,
+  );
 }
 
 interface Place {

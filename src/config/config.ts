@@ -14,6 +14,8 @@ export interface ListenerConfig {
   readonly tls?: KeyPair;
   /** Registry meant by requests that name none. */
   readonly defaultRegistry?: string;
+  /** Registries by the listener's own host names, each with a port or without. */
+  readonly hosts: ReadonlyMap<string, string>;
   readonly refusal: RefusalForm;
 }
 

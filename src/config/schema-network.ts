@@ -6,7 +6,13 @@ import {
   type KeyPairEntry,
   keyPairSchema,
 } from './schema-parts.ts';
-import { type HostPort, parseAddress, parseHostName, parseServerUrl } from './values.ts';
+import {
+  type HostPort,
+  parseAddress,
+  parseHostName,
+  parseOwnHost,
+  parseServerUrl,
+} from './values.ts';
 
 /** What engines get when something is refused: an HTTP error, or an answer that ends the pull for good. */
 export type RefusalForm = 'deny' | 'hard-stop';
@@ -16,6 +22,7 @@ export interface ListenerEntry {
   readonly address: HostPort;
   readonly tls?: KeyPairEntry;
   readonly defaultRegistry?: string;
+  readonly hosts: Readonly<Record<string, string>>;
   readonly refusal: RefusalForm;
 }
 
@@ -56,6 +63,23 @@ export const listenerSchema: z.ZodType<ListenerEntry> = z
         parseHostName,
       ),
     ),
+    hosts: z
+      .record(
+        parsed('host', { text: 'Host.' }, parseOwnHost),
+        parsed(
+          'registry host',
+          {
+            text: 'Registry that requests sent to this host name are for, whatever port they state; a name with a port is for requests that state it.',
+            example: 'docker.io',
+          },
+          parseHostName,
+        ),
+      )
+      .prefault({})
+      .meta({
+        description:
+          'Names of this listener, each of which stands for one registry. Other names mean what they mean without this.',
+      }),
     refusal: z.enum(['deny', 'hard-stop']).prefault('deny').meta({
       description:
         'How a refusal is said: deny is an HTTP error; hard-stop is an answer that also stops an engine which would then ask the registry itself. Use hard-stop for listeners that engines use as a mirror.',

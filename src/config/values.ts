@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { formatAuthority, parseAuthority } from '../oci/authority.ts';
 import { OciError } from '../oci/errors.ts';
 import { parseRegistryHost } from '../oci/names.ts';
 
@@ -87,6 +88,23 @@ export function parseHostName(text: string): Parsed<string> {
   }
   try {
     return { ok: true, value: parseRegistryHost(text) };
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    return {
+      ok: false,
+      problem: 'is not a host name',
+      fix: 'write host or host:port, without https:// and without a path',
+    };
+  }
+}
+
+/** Reads a host, with a port or without, in the one spelling that equal ones share: `hub.example.com`, `[::1]:5000`. */
+export function parseOwnHost(text: string): Parsed<string> {
+  try {
+    const spelt = formatAuthority(parseAuthority(text));
+    return spelt === text
+      ? { ok: true, value: text }
+      : { ok: false, problem: 'is not in the usual spelling', fix: `write ${spelt}` };
   } catch (error) {
     if (!(error instanceof OciError)) throw error;
     return {

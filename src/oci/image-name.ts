@@ -10,6 +10,8 @@ import {
 export interface ListenerNaming {
   /** The registry of names that mention none. */
   readonly defaultRegistry?: RegistryHost;
+  /** The registry that the host the request was sent to stands for. */
+  readonly hostRegistry?: RegistryHost;
 }
 
 /** Docker Hub's registry as names have it. */
@@ -19,12 +21,14 @@ export const DOCKER_HUB: RegistryHost = 'docker.io' as RegistryHost;
 const HUB_ALIASES: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);
 
 /**
- * Says which repository of which upstream a request means: by `?ns=`, else by a first path component that is a
- * configured upstream, else by the listener's default. Single-component names of Docker Hub get `library/`.
+ * Says which repository of which upstream a request means: by `?ns=`, by the host it was sent to, by a first path
+ * component that is a configured upstream, else by the listener's default. Those that say something must say the same.
+ * A first component that can only be taken for a host is never read as part of a path, unless `ns` says that it is one.
+ * Single-component names of Docker Hub get `library/`.
  *
  * @param name - as in the route: grammar-checked, the first component may be a host with a port
  * @param upstreams - the configured registries; the result names one of them, spelt as it is there
- * @throws {OciError} `NAME_UNKNOWN` no configured registry is meant; `NAME_INVALID` `ns` and path disagree, or what is
+ * @throws {OciError} `NAME_UNKNOWN` no configured registry is meant; `NAME_INVALID` `ns`, host and path disagree, or what is
  * left of the name is no repository path
  * @source reference: containerd docs/hosts.md (`ns`); Docker's name normalisation (`library/`)
  */
@@ -37,12 +41,19 @@ export function locateRepository(
   const slash = name.indexOf('/');
   const first = slash < 0 ? undefined : name.slice(0, slash);
   const prefix = first === undefined ? undefined : configured(first, upstreams);
+  const sayings: readonly Saying[] = [
+    ['ns', ns === undefined ? undefined : requireConfigured(ns, upstreams)],
+    ['the host', listener.hostRegistry],
+    ['the path', prefix],
+  ];
+  const registry = agreed(sayings) ?? defaultOf(first, listener);
+  if (prefix === undefined && first !== undefined && looksLikeHost(first)) {
+    requirePathOf(registry, first, ns);
+  }
   const rest = prefix === undefined ? name : name.slice(slash + 1);
-  const registry =
-    ns === undefined
-      ? (prefix ?? defaultFor(first, listener, upstreams))
-      : agreed(requireConfigured(ns, upstreams), prefix);
-  return { registry, path: normalPath(registry, parseRepositoryPath(rest)) };
+  // What the configuration names is checked here once more: nothing else may ever be reached.
+  const upstream = requireConfigured(registry, upstreams);
+  return { registry: upstream, path: normalPath(upstream, parseRepositoryPath(rest)) };
 }
 
 /**
@@ -83,39 +94,54 @@ function requireConfigured(host: RegistryHost, upstreams: ReadonlySet<string>): 
   return found;
 }
 
-function agreed(ns: RegistryHost, prefix: RegistryHost | undefined): RegistryHost {
-  if (prefix !== undefined && prefix !== ns) {
-    throw new OciError('NAME_INVALID', `ns names ${ns}, but the path names ${prefix}`, {
-      detail: { ns, prefix },
-    });
+/** Where a registry is named, and which. */
+type Saying = readonly [where: string, registry: RegistryHost | undefined];
+
+/** The registry that all who name one name. @throws {OciError} `NAME_INVALID` when two differ */
+function agreed(sayings: readonly Saying[]): RegistryHost | undefined {
+  let found: readonly [where: string, registry: RegistryHost] | undefined;
+  for (const [where, registry] of sayings) {
+    if (registry === undefined) continue;
+    if (found !== undefined && found[1] !== registry) {
+      throw disagreement(`${found[0]} names ${found[1]}`, `${where} names ${registry}`);
+    }
+    found ??= [where, registry];
   }
-  return ns;
+  return found?.[1];
 }
 
-function defaultFor(
-  first: string | undefined,
-  listener: ListenerNaming,
-  upstreams: ReadonlySet<string>,
-): RegistryHost {
-  const registry = listener.defaultRegistry;
-  const foreign = first !== undefined && looksLikeHost(first);
+/**
+ * Refuses a first component that somebody could take for another registry than the one that was found.
+ *
+ * @throws {OciError} `NAME_UNKNOWN`, `NAME_INVALID`
+ */
+function requirePathOf(registry: RegistryHost, first: string, ns: RegistryHost | undefined): void {
+  if (ns === undefined) throw notConfigured(first, registry);
   // Other registries may have dots in their paths; no user or organisation of Docker Hub has one.
-  if (foreign && (registry === undefined || registry === DOCKER_HUB || first.includes(':'))) {
-    throw notConfigured(first);
-  }
-  if (registry === undefined) {
-    throw new OciError(
-      'NAME_UNKNOWN',
-      'the name says no registry and this listener has no defaultRegistry: put the registry in front, as in docker.io/library/alpine',
-    );
-  }
-  return requireConfigured(registry, upstreams);
+  if (registry === DOCKER_HUB) throw disagreement(`ns names ${ns}`, `the path names ${first}`);
 }
 
-function notConfigured(host: string): OciError {
+function defaultOf(first: string | undefined, { defaultRegistry }: ListenerNaming): RegistryHost {
+  if (defaultRegistry !== undefined) return defaultRegistry;
+  if (first !== undefined && looksLikeHost(first)) throw notConfigured(first);
+  throw new OciError(
+    'NAME_UNKNOWN',
+    'the name says no registry and this listener has no defaultRegistry: put the registry in front, as in docker.io/library/alpine',
+  );
+}
+
+function disagreement(one: string, other: string): OciError {
+  return new OciError('NAME_INVALID', `${one}, but ${other}`);
+}
+
+function notConfigured(host: string, registry?: RegistryHost): OciError {
+  const path =
+    registry === undefined || registry === DOCKER_HUB
+      ? ''
+      : `; if it is part of a path of ${registry}, put ${registry}/ in front of it`;
   return new OciError(
     'NAME_UNKNOWN',
-    `${host} is not a registry that Pinnace is set up for: add it under upstreams, or pull by another name`,
+    `${host} is not a registry that Pinnace is set up for: add it under upstreams, or pull by another name${path}`,
     { detail: { registry: host } },
   );
 }

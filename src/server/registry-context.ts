@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { HostNames } from '../oci/host-names.ts';
 import type { ListenerNaming } from '../oci/image-name.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
 import type { PullService } from '../resolve/pull-service.ts';
@@ -34,4 +35,6 @@ export interface ListenerProfile {
    */
   readonly refusal: 'deny' | 'hard-stop';
   readonly naming: ListenerNaming;
+  /** Registries by the host that a request was sent to; absent: the host says nothing. */
+  readonly hosts?: HostNames;
 }

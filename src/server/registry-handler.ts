@@ -7,7 +7,8 @@ import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { handleBlob } from './blob-handler.ts';
 import { Exchange, RequestIds } from './exchange.ts';
-import { type LocatedRoute, LocatedRoutes } from './located-routes.ts';
+import { ListenerRoutes } from './listener-routes.ts';
+import type { LocatedRoute } from './located-routes.ts';
 import { ManifestHandler } from './manifest-handler.ts';
 import { API_VERSION_HEADERS, answerOfError, type OciAnswer, sendOciAnswer } from './oci-answer.ts';
 import { answerRefusal } from './refusal-answer.ts';
@@ -47,14 +48,14 @@ const NO_TRUST_METADATA: OciAnswer = {
 export class RegistryHandler {
   readonly #context: RegistryContext;
   readonly #listener: ListenerProfile;
-  readonly #routes: LocatedRoutes;
+  readonly #routes: ListenerRoutes;
   readonly #manifests = new ManifestHandler();
   readonly #ids = new RequestIds();
 
   constructor(context: RegistryContext, listener: ListenerProfile) {
     this.#context = context;
     this.#listener = listener;
-    this.#routes = new LocatedRoutes(listener, context.upstreams);
+    this.#routes = new ListenerRoutes(listener, context.upstreams);
   }
 
   /** Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception. */
@@ -73,9 +74,8 @@ export class RegistryHandler {
   }
 
   #dispatch(exchange: Exchange): Promise<void> | undefined {
-    const { method = '', url = '' } = exchange.request;
-    const { route, repository } =
-      this.#routes.known(method, url) ?? this.#parse(exchange, method, url);
+    const { request } = exchange;
+    const { route, repository } = this.#routes.known(request) ?? this.#parse(exchange);
     if (repository !== undefined && 'name' in route) {
       return this.#dispatchNamed(exchange, route, repository);
     }
@@ -113,8 +113,8 @@ export class RegistryHandler {
     }
   }
 
-  #parse(exchange: Exchange, method: string, target: string): LocatedRoute {
-    const located = this.#routes.parse(method, target);
+  #parse(exchange: Exchange): LocatedRoute {
+    const located = this.#routes.parse(exchange.request);
     // A body on GET means nothing here; it is not worth the connection to read it.
     const { 'content-length': length, 'transfer-encoding': coding } = exchange.request.headers;
     if (coding !== undefined || Number(length ?? 0) > MAX_IGNORED_BODY) {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Log } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
+import { HostNames } from '../../src/oci/host-names.ts';
 import { parseRegistryHost } from '../../src/oci/names.ts';
 import { DecoyIssuer } from '../../src/refusal/decoy.ts';
 import { BypassWatch } from '../../src/server/bypass-watch.ts';
@@ -101,6 +102,8 @@ export class RegistryUnderTest implements AsyncDisposable {
       readonly limits?: Partial<HttpLimits>;
       readonly clock?: Clock;
       readonly defaultRegistry?: string;
+      /** Registries by the listener's own host names. */
+      readonly hosts?: Readonly<Record<string, string>>;
     } = {},
   ) {
     const clock = options.clock ?? this.clock;
@@ -111,11 +114,15 @@ export class RegistryUnderTest implements AsyncDisposable {
       authorization: async () => undefined,
       ...options.relay,
     });
+    const hosts = Object.entries(options.hosts ?? {}).map(
+      ([host, registry]) => [host, parseRegistryHost(registry)] as const,
+    );
     this.listener = new RegistryListener({
       profile: {
         name: 'test',
         refusal: options.refusal ?? 'deny',
         naming: { defaultRegistry: parseRegistryHost(options.defaultRegistry ?? 'docker.io') },
+        ...(hosts.length === 0 ? {} : { hosts: new HostNames(hosts) }),
       },
       host: '127.0.0.1',
       port: 0,

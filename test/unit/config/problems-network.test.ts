@@ -85,6 +85,35 @@ const CASES: readonly ProblemCase[] = [
     fix: 'upstreams',
   },
   {
+    name: 'host name that stands for a registry without upstream',
+    change: [LISTENER, 'registry: { address: 127.0.0.1:5000, hosts: { a.example: quay.io } }'],
+    paths: ['listeners.registry.hosts["a.example"]'],
+    fix: 'upstreams',
+  },
+  {
+    name: 'host name in another spelling',
+    change: [
+      LISTENER,
+      'registry: { address: 127.0.0.1:5000, hosts: { A.example.: registry.example.com } }',
+    ],
+    paths: ['listeners.registry.hosts["A.example."]'],
+    fix: 'a.example',
+  },
+  {
+    name: 'host name with a path',
+    change: [
+      LISTENER,
+      'registry: { address: 127.0.0.1:5000, hosts: { a.example/x: registry.example.com } }',
+    ],
+    paths: ['listeners.registry.hosts["a.example/x"]'],
+    fix: 'host:port',
+  },
+  {
+    name: 'host name that stands for something else than a registry',
+    change: [LISTENER, 'registry: { address: 127.0.0.1:5000, hosts: { a.example: "https://x" } }'],
+    paths: ['listeners.registry.hosts["a.example"]'],
+  },
+  {
     name: 'tls without key',
     change: [LISTENER, 'registry: { address: 127.0.0.1:5000, tls: { cert: /a.crt } }'],
     paths: ['listeners.registry.tls.key', 'listeners.registry.tls.cert'],
