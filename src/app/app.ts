@@ -11,6 +11,7 @@ import { parseRegistryHost, parseRepositoryName, type Repository } from '../oci/
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
+import { CanaryPulls } from '../server/canary-pulls.ts';
 import { RefusalHistory } from '../server/refusal-history.ts';
 import type { RegistryContext } from '../server/registry-context.ts';
 import { RegistryListener } from '../server/registry-listener.ts';
@@ -89,7 +90,9 @@ export class App {
     const { address, port } = this.#adminAddress;
     this.#log.event('listener.started', { listener: 'admin', address, port, tls: false });
     const context = await this.#registryContext();
-    this.#listeners = this.#config.listeners.map((listener) => createListener(listener, context));
+    this.#listeners = this.#config.listeners.map((listener) =>
+      createListener(listener, this.#contextOf(listener, context)),
+    );
     for (const [index, listener] of this.#listeners.entries()) {
       this.addresses.set(this.#config.listeners[index]?.name ?? '', await listener.start());
     }
@@ -147,6 +150,12 @@ export class App {
       metrics: this.#metrics,
       log: this.#log,
     };
+  }
+
+  #contextOf(listener: ListenerConfig, context: RegistryContext): RegistryContext {
+    if (!this.#config.canaries) return context;
+    const { pulls, upstreams } = context;
+    return { ...context, pulls: new CanaryPulls(pulls, listener, upstreams) };
   }
 
   #createRelay(): Relay {

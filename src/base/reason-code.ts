@@ -56,6 +56,7 @@ export const OWN_REASONS = [
   'push_not_supported',
   'client_unauthorized',
   'client_forbidden',
+  'canary',
   'internal',
 ] as const;
 

@@ -45,6 +45,7 @@ export class ConfigBuilder {
         manifestBytes: file.limits.manifestBytes,
         drainTimeoutMs: file.limits.drainTimeout,
       },
+      canaries: file.canaries,
     };
   }
 

@@ -75,4 +75,6 @@ export interface Config {
   readonly cache: CacheConfig;
   readonly log: { readonly level: LogLevel };
   readonly limits: LimitsConfig;
+  /** Whether the canaries of `pinnace doctor` are answered. */
+  readonly canaries: boolean;
 }

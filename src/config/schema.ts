@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parsePattern } from './patterns.ts';
-import { duration, parsed, size } from './schema-leaves.ts';
+import { duration, flag, parsed, size } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
 import {
   adminSchema,
@@ -38,6 +38,7 @@ export interface ConfigFile {
   readonly cache: { readonly maxBytes: number; readonly maxManifestBytes: number };
   readonly log: { readonly level: LogLevel };
   readonly limits: { readonly manifestBytes: number; readonly drainTimeout: number };
+  readonly canaries: boolean;
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -199,5 +200,8 @@ export const configSchema: z.ZodType<ConfigFile> = z
       .prefault({})
       .meta({ description: 'Log lines, as JSON on standard output.' }),
     limits: limitsSchema,
+    canaries: flag({
+      text: 'Answer the canaries of pinnace doctor: the names pinnace-canary/signed, /unsigned and /tampered of every registry.',
+    }).prefault(true),
   })
   .meta({ title: 'Pinnace configuration' });

@@ -122,6 +122,11 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     remedy: 'Ask the operator of Pinnace for access.',
     logLevel: 'info',
   }),
+  canary: refused({
+    happened: () => 'it is a canary, there to be refused',
+    remedy: 'Nothing is wrong: pinnace doctor pulls it to see what the engine makes of a refusal.',
+    logLevel: 'info',
+  }),
   internal: inconclusive({
     happened: () => 'Pinnace failed for a reason of its own',
     remedy: 'Try again; if it lasts, give the decision id to the operator of Pinnace.',
