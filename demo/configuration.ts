@@ -1,5 +1,7 @@
+import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
-import { DEMO_REGISTRY, type Servers, type Stage } from './stage.ts';
+import type { OwnCollection } from './own-collection.ts';
+import { DEMO_REGISTRY, OWN_PATHS, type Servers, type Stage } from './stage.ts';
 
 /** What differs from run to run in the demo's configuration file. */
 export interface ConfigurationFacts {
@@ -8,11 +10,12 @@ export interface ConfigurationFacts {
   readonly adminPort: number;
   readonly servers: Servers;
   readonly stages: readonly Stage[];
+  readonly collection: OwnCollection;
 }
 
 /** Writes the configuration of the Pinnace that the demo starts. */
 export function demoConfiguration(facts: ConfigurationFacts): string {
-  const { servers, stages } = facts;
+  const { servers, stages, collection } = facts;
   const head = '# Written by the demo. Keys and ports are new at every run.\n';
   const document = {
     data: facts.dataFolder,
@@ -34,8 +37,17 @@ export function demoConfiguration(facts: ConfigurationFacts): string {
         })),
         maxAge: '0s',
       },
+      vetted: {
+        kind: 'tuf',
+        url: pathToFileURL(collection.published).href,
+        root: collection.rootFile,
+        maxAge: '0s',
+      },
     },
-    policy: [{ match: `${DEMO_REGISTRY}/**`, trust: 'demo' }],
+    policy: [
+      { match: `${DEMO_REGISTRY}/${OWN_PATHS}/**`, trust: 'vetted' },
+      { match: `${DEMO_REGISTRY}/**`, trust: 'demo' },
+    ],
   };
   return `${head}${stringify(document)}`;
 }

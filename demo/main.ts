@@ -1,6 +1,7 @@
 /**
- * Shows the main job on this machine alone: an upstream registry and a Notary server are made on the spot, the real
- * Pinnace is put in front of them, and images are pulled through it that may be served and others that may not.
+ * Shows the main job on this machine alone: an upstream registry, a Notary server and a collection of the site's own are made
+ * on the spot, the real Pinnace is put in front of them, and images are pulled through it that may be served and others that
+ * may not.
  *
  * `--once` ends after the table, with 1 if a verdict is not the expected one; `--port N` chooses Pinnace's port.
  */
@@ -11,13 +12,23 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { NotaryServer } from '../test/support/notary-server.ts';
 import { Registry } from '../test/support/registry.ts';
+import { ACT_ONE } from './act-one.ts';
+import { ACT_TWO, OwnStage } from './act-two.ts';
 import { demoConfiguration } from './configuration.ts';
 import { pull } from './engine.ts';
+import { type CommandSeen, OwnCollection, PASSPHRASE, PROGRAM } from './own-collection.ts';
 import { PinnaceProcess } from './pinnace-process.ts';
 import { firstFreePort } from './ports.ts';
-import { isAsExpected, type Played, Report } from './report.ts';
-import { SCENARIOS } from './scenarios.ts';
-import { DEMO_REGISTRY, DEMO_TAG, type Servers, Stage } from './stage.ts';
+import { Report } from './report.ts';
+import {
+  type Actor,
+  isAsExpected,
+  type Played,
+  playAct,
+  type Scenario,
+  type Setting,
+} from './scenario.ts';
+import { DEMO_REGISTRY, DEMO_TAG, OWN_PATHS, type Servers, Stage } from './stage.ts';
 
 interface Arguments {
   readonly isOnce: boolean;
@@ -27,6 +38,9 @@ interface Arguments {
 interface Running {
   readonly pinnace: PinnaceProcess;
   readonly folder: string;
+  readonly collection: OwnCollection;
+  /** How the collection was made. */
+  readonly made: CommandSeen;
   readonly registryPort: number;
   readonly adminUrl: string;
 }
@@ -42,12 +56,13 @@ async function main(): Promise<number> {
   report.line('Pinnace demo: everything runs on this machine, with keys made just now.');
   report.line(`  upstream registry  ${servers.registry.url}  (images of ${DEMO_REGISTRY})`);
   report.line(`  Notary v1 server   ${servers.notary.url}`);
-  const stages = SCENARIOS.map((scenario) => new Stage(scenario.path, servers));
+  const stages = ACT_ONE.map((scenario) => new Stage(scenario.path, servers));
   const interrupted = onInterrupt(cleanup);
   const running = await startPinnace(wanted, { servers, stages, cleanup });
   report.line(`  Pinnace            http://127.0.0.1:${running.registryPort}  (the real one)`);
   report.line(`  its configuration  ${join(running.folder, 'pinnace.yaml')}`);
-  const played = await Promise.race([playAll(running, stages, report), interrupted]);
+  const playing = playBothActs(running, { servers, stages, report });
+  const played = await Promise.race([playing, interrupted]);
   if (played === undefined) return 130;
   report.table(played);
   const isGood = played.every(isAsExpected);
@@ -98,7 +113,10 @@ async function startPinnace(
   const configFile = join(folder, 'pinnace.yaml');
   const dataFolder = join(folder, 'data');
   await mkdir(dataFolder);
-  const facts = { ...world, dataFolder, registryPort, adminPort };
+  // Its first root has to be there before a Pinnace can be told of it.
+  const collection = cleanup.use(new OwnCollection(folder));
+  const made = await collection.init();
+  const facts = { ...world, collection, dataFolder, registryPort, adminPort };
   await writeFile(configFile, demoConfiguration(facts));
   const pinnace = await PinnaceProcess.start({
     configFile,
@@ -109,32 +127,52 @@ async function startPinnace(
   cleanup.defer(() => pinnace.stop());
   // Whatever ends the demo must not leave a Pinnace behind.
   process.once('exit', () => pinnace.kill());
-  return { pinnace, folder, registryPort, adminUrl };
+  return { pinnace, folder, collection, made, registryPort, adminUrl };
 }
 
-async function playAll(
+async function playBothActs(
   running: Running,
-  stages: readonly Stage[],
-  report: Report,
+  world: {
+    readonly servers: Servers;
+    readonly stages: readonly Stage[];
+    readonly report: Report;
+  },
 ): Promise<readonly Played[]> {
-  const base = `http://127.0.0.1:${running.registryPort}`;
-  const played: Played[] = [];
-  for (const [index, scenario] of SCENARIOS.entries()) {
-    const stage = stages[index];
-    if (stage === undefined) continue;
-    report.heading(`${index + 1}. ${scenario.asked}`);
-    const result = await scenario.play(stage, {
-      say: (text) => report.step(text),
-      async pull() {
-        report.step(`pull localhost:${running.registryPort}/${stage.path}:${DEMO_TAG}`);
-        const pulled = await pull(base, stage.path, DEMO_TAG);
-        report.pulled(pulled);
-        return pulled;
-      },
-    });
-    played.push({ scenario, stage, result });
-  }
-  return played;
+  const { report, servers } = world;
+  const { collection } = running;
+  let count = 0;
+  const actorFor = ({ path, asked }: Pick<Scenario<Setting>, 'path' | 'asked'>): Actor => {
+    count += 1;
+    report.heading(`${count}. ${asked}`);
+    return actorAt(path, running.registryPort, report);
+  };
+  report.act('Act one: tags that their publishers have signed, with a Notary v1 server');
+  const stages = new Map(world.stages.map((stage) => [stage.path, stage]));
+  const first = await playAct(ACT_ONE, stages, actorFor);
+  report.act("Act two: images that nobody signs, in a collection of the site's own (TUF 1.0)");
+  report.command(running.made);
+  const show = (seen: CommandSeen): void => report.command(seen);
+  const own = { registry: servers.registry, collection };
+  const paths = new Set(ACT_TWO.map((scenario) => scenario.path));
+  const ownStages = [...paths].map((path) => new OwnStage(path, own, show));
+  const second = await playAct(
+    ACT_TWO,
+    new Map(ownStages.map((stage) => [stage.path, stage])),
+    actorFor,
+  );
+  return [...first, ...second];
+}
+
+function actorAt(path: string, registryPort: number, report: Report): Actor {
+  return {
+    say: (text) => report.step(text),
+    async pull() {
+      report.step(`pull localhost:${registryPort}/${path}:${DEMO_TAG}`);
+      const pulled = await pull(`http://127.0.0.1:${registryPort}`, path, DEMO_TAG);
+      report.pulled(pulled);
+      return pulled;
+    },
+  };
 }
 
 function explain(running: Running, report: Report): void {
@@ -142,10 +180,15 @@ function explain(running: Running, report: Report): void {
   const lines = [
     '',
     'All of it stays up. Try it with a real engine on this machine:',
-    `  docker pull ${name('signed')}         served (docker needs no configuration for localhost)`,
-    `  docker run --rm ${name('moved')}      prints what was signed`,
-    `  docker pull ${name('unsigned')}       refused, with the sentence above`,
+    `  docker pull ${name('signed')}          served (docker needs no configuration for localhost)`,
+    `  docker run --rm ${name('moved')}       prints what was signed`,
+    `  docker pull ${name('unsigned')}        refused, with the sentence above`,
+    `  docker pull ${name(`${OWN_PATHS}/approved`)}    served, from the site's own collection`,
     `  podman pull --tls-verify=false ${name('signed')}`,
+    'Keep the collection yourself:',
+    `  cd ${running.folder} && export PINNACE_PASSPHRASE='${PASSPHRASE}'`,
+    `  alias pinnace="${PROGRAM.map((word) => `'${word}'`).join(' ')}"`,
+    '  pinnace collection list --dir vetted',
     'Look inside:',
     `  status page  ${running.adminUrl}/`,
     `  as JSON      ${running.adminUrl}/api/v1/status`,

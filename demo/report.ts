@@ -1,29 +1,13 @@
 import { styleText } from 'node:util';
 import type { PullResult } from './engine.ts';
-import type { Scenario } from './scenarios.ts';
-import type { Stage } from './stage.ts';
-
-/** A scenario that has been played. */
-export interface Played {
-  readonly scenario: Scenario;
-  readonly stage: Stage;
-  readonly result: PullResult;
-}
+import type { CommandSeen } from './own-collection.ts';
+import { isAsExpected, type Played } from './scenario.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
 const HEADINGS = ['asked for', 'verdict', 'reason code', 'what an engine shows'] as const;
 const NARROWEST_SENTENCE = 36;
 const GAP = '  ';
-
-/** Whether a scenario went as it must: the very digest that was signed, or the refusal for the very reason. */
-export function isAsExpected(played: Played): boolean {
-  const { scenario, stage, result } = played;
-  if (scenario.expected === undefined) {
-    return result.verdict === 'pinned' && result.digest === stage.image.manifest.digest;
-  }
-  return result.verdict === 'refused' && result.reason === scenario.expected;
-}
 
 /** Prints to the terminal; with colours only where somebody looks at it. */
 export class Report {
@@ -38,6 +22,11 @@ export class Report {
     this.#out.write(`${text}\n`);
   }
 
+  /** Announces an act. */
+  act(text: string): void {
+    this.line(`\n${this.#styled(['bold', 'underline'], text)}`);
+  }
+
   /** Announces a scenario. */
   heading(text: string): void {
     this.line(`\n${this.#styled('bold', text)}`);
@@ -46,6 +35,12 @@ export class Report {
   /** A step of a scenario. */
   step(text: string): void {
     this.line(`   ${text}`);
+  }
+
+  /** A command line and what it printed. */
+  command({ command, output }: CommandSeen): void {
+    this.step(`${this.#styled('bold', '$')} ${command}`);
+    for (const line of output.trimEnd().split('\n')) this.step(`  ${line}`);
   }
 
   /** How a pull went. */
@@ -59,7 +54,7 @@ export class Report {
   /** The table of all scenarios, and whether they went as they must. */
   table(played: readonly Played[]): void {
     const rows = played.map((each) => [
-      each.scenario.asked,
+      each.asked,
       each.result.verdict,
       each.result.reason ?? '-',
       each.result.sentence,
@@ -88,10 +83,10 @@ export class Report {
       this.line(this.#styled('green', `All ${played.length} verdicts are as they must be.`));
       return;
     }
-    for (const { scenario, result, stage } of wrong) {
-      const wanted = scenario.expected ?? `pinned ${stage.image.manifest.digest}`;
+    for (const { asked, expected, result } of wrong) {
+      const wanted = 'digest' in expected ? `pinned ${expected.digest}` : expected.reason;
       const got = result.reason ?? `pinned ${result.digest}`;
-      this.line(this.#styled('red', `NOT AS EXPECTED: ${scenario.asked}: ${wanted}, got ${got}`));
+      this.line(this.#styled('red', `NOT AS EXPECTED: ${asked}: ${wanted}, got ${got}`));
     }
   }
 
@@ -124,4 +119,9 @@ function wrap(text: string, width: number): readonly string[] {
     }
   }
   return [...lines, line];
+}
+
+/** A digest short enough to read. */
+export function short(digest: string): string {
+  return `${digest.slice(0, 'sha256:'.length + 12)}…`;
 }

@@ -3,9 +3,13 @@ import { NotaryRepository } from '../test/support/notary-repository.ts';
 import type { NotaryServer } from '../test/support/notary-server.ts';
 import type { PublishedFiles } from '../test/support/publication.ts';
 import type { Registry } from '../test/support/registry.ts';
+import type { Setting } from './scenario.ts';
 
 /** The registry name under which the demo's images are signed. */
 export const DEMO_REGISTRY = 'demo.pinnace.example';
+
+/** Below this path the site says itself which images it has vetted. */
+export const OWN_PATHS = 'own';
 
 /** The tag that every scenario pulls. */
 export const DEMO_TAG = '1.0';
@@ -17,7 +21,7 @@ export interface Servers {
 }
 
 /** One repository with its publisher: what a scenario plays on. */
-export class Stage {
+export class Stage implements Setting {
   readonly path: string;
   readonly gun: string;
   readonly servers: Servers;

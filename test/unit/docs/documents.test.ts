@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, normalize } from 'node:path';
 import { describe, it } from 'node:test';
+import { ACT_ONE } from '../../../demo/act-one.ts';
+import { ACT_TWO } from '../../../demo/act-two.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { readTop, referencesIn, TOP, tableRows, testProblems } from './references.ts';
 
@@ -34,6 +36,11 @@ describe('README.md', () => {
     const { config, warnings } = await loadConfig('/README.yaml', options);
     assert.equal(config.rules.length, 1);
     assert.deepEqual(warnings, []);
+  });
+
+  it('counts the pulls of the demo', () => {
+    const [, pulls] = /^ {4}npm run demo .* (\d+) pulls /m.exec(readTop('README.md')) ?? [];
+    assert.equal(Number(pulls), ACT_ONE.length + ACT_TWO.length);
   });
 
   it('guarantees ten facts, each with an end-to-end test that exists', () => {

@@ -1,31 +1,12 @@
-import type { ReasonCode } from '../src/base/reason-code.ts';
 import { flipBit } from '../test/support/http-faults.ts';
 import { buildImage, signedContentOf } from '../test/support/images.ts';
 import { NotaryRepository } from '../test/support/notary-repository.ts';
-import type { PullResult } from './engine.ts';
+import { short } from './report.ts';
+import type { Scenario } from './scenario.ts';
 import { DEMO_TAG, type Stage } from './stage.ts';
 
-/** What a scenario may do while it is played. */
-export interface Actor {
-  /** Tells the person watching what happens. */
-  say(text: string): void;
-  /** Pulls the demo's tag through Pinnace and tells how it went. */
-  pull(): Promise<PullResult>;
-}
-
-/** One question put to Pinnace. */
-export interface Scenario {
-  /** Path of its repository. */
-  readonly path: string;
-  readonly asked: string;
-  /** The reason for the refusal; undefined: the signed image is to be served. */
-  readonly expected: ReasonCode | undefined;
-  /** Sets the scene and pulls; gives the result of the last pull. */
-  play(stage: Stage, actor: Actor): Promise<PullResult>;
-}
-
-/** What the demo shows, in order. */
-export const SCENARIOS: readonly Scenario[] = [
+/** The first act, in order: tags that publishers have signed, and a Notary v1 server. */
+export const ACT_ONE: readonly Scenario<Stage>[] = [
   {
     path: 'signed',
     asked: 'a signed tag',
@@ -145,8 +126,3 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
-
-/** A digest short enough to read. */
-export function short(digest: string): string {
-  return `${digest.slice(0, 'sha256:'.length + 12)}…`;
-}
