@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+
+/** Clock ticks a second in `/proc/PID/stat`; Linux has 100 on every architecture that Node runs on. */
+const TICKS = 100;
+
+/** On which core a program is put; undefined where the machine has but one. */
+export type Core = 'server' | 'load';
+
+/** The words that start a command on one core of its own, or none where that cannot be had. */
+export function pinnedTo(core: Core, command: readonly string[]): readonly string[] {
+  if (!canPin()) return command;
+  return ['taskset', '-c', core === 'server' ? '0' : '1', ...command];
+}
+
+/** Whether server and load can have a core each. */
+export function canPin(): boolean {
+  return process.platform === 'linux' && availableParallelism() >= 2;
+}
+
+/** Seconds of processor time that a process and its children that run now have used. */
+export function cpuSecondsOf(pid: number): number {
+  return familyOf(pid).reduce((sum, each) => sum + ownCpuSeconds(each), 0);
+}
+
+/** Bytes of memory that a process and its children hold now. */
+export function residentBytesOf(pid: number): number {
+  return familyOf(pid).reduce((sum, each) => sum + statusBytes(each, 'VmRSS'), 0);
+}
+
+/** One line about the machine, for the report. */
+export function machineLine(): string {
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+  const memory = Math.round(totalmem() / 1024 ** 3);
+  const cores = `${cpus().length} cores of ${model}, ${memory} GiB, Node ${process.versions.node}`;
+  return canPin() ? `${cores}; server on one core, load and upstream on another` : cores;
+}
+
+function familyOf(pid: number): readonly number[] {
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return [pid, ...children.flatMap((child) => familyOf(Number(child)))];
+}
+
+function ownCpuSeconds(pid: number): number {
+  // The name in brackets may hold spaces; the numbers begin behind it.
+  const words = textOf(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(words[11] ?? 0) + Number(words[12] ?? 0)) / TICKS;
+}
+
+function statusBytes(pid: number, field: string): number {
+  const line = textOf(`/proc/${pid}/status`)
+    .split('\n')
+    .find((each) => each.startsWith(field));
+  return Number(line?.replace(/\D/g, '') ?? 0) * 1024;
+}
+
+/** The text of a file of `/proc`; nothing once its process is over. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

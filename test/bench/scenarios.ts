@@ -1,0 +1,26 @@
+import type { Scenario } from './scenario.ts';
+import { coldBlob, coldTag } from './scenarios/cold.ts';
+import { crowd } from './scenarios/crowd.ts';
+import { manyBlobs, manyConnections, manyRepositories, manyTags } from './scenarios/growth.ts';
+import { memory } from './scenarios/memory.ts';
+import { recheck } from './scenarios/recheck.ts';
+import { warmBlob } from './scenarios/warm-blob.ts';
+import { warmTag, warmTagLogged } from './scenarios/warm-tag.ts';
+import { wholeImage } from './scenarios/whole-image.ts';
+
+/** Every scenario, in the order of the report. */
+export const SCENARIOS: readonly Scenario[] = [
+  warmTag,
+  warmTagLogged,
+  recheck,
+  coldTag,
+  warmBlob,
+  coldBlob,
+  wholeImage,
+  crowd,
+  manyTags,
+  manyRepositories,
+  manyConnections,
+  manyBlobs,
+  memory,
+];

@@ -1,0 +1,124 @@
+import { get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MANIFEST_ACCEPT, requireBytes } from '../check.ts';
+import { type PinnaceRun, startPinnace } from '../contender.ts';
+import type { Figure } from '../figure.ts';
+import { loadFor } from '../load.ts';
+import { residentBytesOf } from '../machine.ts';
+import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
+import { imageOf } from '../site.ts';
+
+const MIB = 1024 ** 2;
+const CLIENTS = 200;
+const BLOB_BYTES = 64 * MIB;
+/** What a streaming client takes at a time before it pauses. */
+const PAUSE_MS = 20;
+
+/** Memory while many clients stream, and after very many requests. */
+export const memory: Scenario = {
+  name: 'memory',
+  question: `resident memory with ${CLIENTS} clients that stream blobs of 64 MiB slowly, and after a million requests`,
+  needs: ['wrk'],
+  limits: [{ quantity: 'most while streaming', atMost: 200 }],
+  run,
+};
+
+async function run(context: BenchContext): Promise<Outcome> {
+  const { site } = context;
+  const images = [0, 1, 2, 3].map((each) => imageOf(`memory ${each}`, BLOB_BYTES));
+  const publisher = site.publisher('memory/images');
+  for (const [index, image] of images.entries()) publisher.release(`v${index}`, image);
+  const pinnace = await startPinnace(site, { maxAge: '1h' });
+  try {
+    for (const [index, image] of images.entries()) {
+      const digest = image.layers[0]?.digest ?? '';
+      await requireBytes(pinnace, `/v2/memory/images/manifests/v${index}`, image.manifest.digest);
+      await requireBytes(pinnace, `/v2/memory/images/blobs/${digest}`, digest);
+    }
+    const before = residentBytesOf(pinnace.pid) / MIB;
+    context.say(`${CLIENTS} streaming clients`);
+    const paths = images.map((image) => `/v2/memory/images/blobs/${image.layers[0]?.digest}`);
+    const streaming = await whileStreaming(pinnace, paths, context.isQuick ? 2_000 : 15_000);
+    const rounds = await afterRequests(context, pinnace);
+    return {
+      figures: [
+        one('before', before),
+        one('most while streaming', streaming),
+        ...rounds.map(({ requests, mib }) => one(`after ${requests} requests`, mib)),
+      ],
+      checked: [`${CLIENTS} clients were served at the same time`, 'no request failed'],
+    };
+  } finally {
+    await pinnace.stop();
+  }
+}
+
+/** The most memory seen while clients take 64 KiB at a time. */
+async function whileStreaming(
+  pinnace: PinnaceRun,
+  paths: readonly string[],
+  forMs: number,
+): Promise<number> {
+  const stop = new AbortController();
+  const started: Promise<void>[] = [];
+  for (let client = 0; client < CLIENTS; client += 1) {
+    started.push(streamSlowly(`${pinnace.url}${paths[client % paths.length]}`, stop.signal));
+  }
+  await Promise.all(started);
+  let most = 0;
+  const end = performance.now() + forMs;
+  while (performance.now() < end) {
+    most = Math.max(most, residentBytesOf(pinnace.pid));
+    await sleep(100);
+  }
+  stop.abort();
+  return most / MIB;
+}
+
+/** Begins a slow download; resolves with its first byte. */
+function streamSlowly(url: string, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const outgoing = get(url, { agent: false }, (incoming) => {
+    if (incoming.statusCode !== 200) reject(new Error(`${url}: ${incoming.statusCode}`));
+    incoming.on('data', () => {
+      resolve();
+      incoming.pause();
+      setTimeout(() => incoming.resume(), PAUSE_MS).unref();
+    });
+    incoming.on('error', () => undefined);
+  });
+  outgoing.on('error', reject);
+  signal.addEventListener('abort', () => outgoing.destroy());
+  return promise;
+}
+
+/** Memory after more and more requests, at least a million unless in a hurry. */
+async function afterRequests(
+  context: BenchContext,
+  pinnace: PinnaceRun,
+): Promise<readonly { readonly requests: string; readonly mib: number }[]> {
+  const folder = await context.site.folder('load');
+  const seen: { requests: string; mib: number }[] = [];
+  const most = context.isQuick ? 50_000 : 1_000_000;
+  let total = 0;
+  for (const mark of [most / 10, most]) {
+    context.say(`${mark} requests`);
+    while (total < mark) {
+      const load = await loadFor({
+        url: pinnace.url,
+        paths: ['/v2/memory/images/manifests/v0'],
+        connections: 32,
+        seconds: 2,
+        headers: { Accept: MANIFEST_ACCEPT },
+        folder,
+      });
+      total += load.requests;
+    }
+    seen.push({ requests: mark.toLocaleString('en'), mib: residentBytesOf(pinnace.pid) / MIB });
+  }
+  return seen;
+}
+
+function one(quantity: string, mib: number): Figure {
+  return { contender: 'pinnace', quantity, unit: 'MiB', isMoreBetter: false, samples: [mib] };
+}

@@ -1,0 +1,57 @@
+import { MANIFEST_ACCEPT, requireBytes } from '../check.ts';
+import { startPinnace, startRegistry } from '../contender.ts';
+import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
+import { imageOf } from '../site.ts';
+import { takeTurns } from '../turns.ts';
+
+const PATH = '/v2/warm/recheck/manifests/1.0';
+
+/** A tag whose `maxAge` has just ended, at every pull: the trust server is asked each time. */
+export const recheck: Scenario = {
+  name: 'recheck',
+  question:
+    'manifest by tag whose maxAge just ended (maxAge: 0s), beside a pull-through cache that asks its upstream too',
+  needs: ['wrk', 'registry'],
+  limits: [{ quantity: 'metadata requests for a pull', atMost: 1.01 }],
+  run,
+};
+
+async function run(context: BenchContext): Promise<Outcome> {
+  const { site } = context;
+  const image = imageOf('recheck', 1024);
+  site.publisher('warm/recheck').release('1.0', image);
+  const registry = await startRegistry(site);
+  const pinnace = await startPinnace(site, { maxAge: '0s' });
+  const all = [pinnace, registry];
+  const headers = { Accept: MANIFEST_ACCEPT };
+  try {
+    for (const each of all) await requireBytes(each, PATH, image.manifest.digest);
+    const figures = [];
+    for (const connections of [1, 32]) {
+      const label = connections === 1 ? '1 connection' : `${connections} connections`;
+      context.say(label);
+      const load = { paths: [PATH], connections, headers };
+      figures.push(...(await takeTurns(context, all, { label, load, isWarm: connections > 1 })));
+    }
+    site.forgetRequests();
+    const pulls = 100;
+    for (let pull = 0; pull < pulls; pull += 1)
+      await requireBytes(pinnace, PATH, image.manifest.digest);
+    const perPull = site.notary.requests.length / pulls;
+    return {
+      figures: [
+        ...figures,
+        {
+          contender: 'pinnace',
+          quantity: 'metadata requests for a pull',
+          unit: 'requests',
+          isMoreBetter: false,
+          samples: [perPull],
+        },
+      ],
+      checked: ['every answer of 100 single pulls is the signed digest'],
+    };
+  } finally {
+    for (const each of all) await each.stop();
+  }
+}
