@@ -1,24 +1,27 @@
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
-import type { Config, ListenerConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { ConfigError, type ConfigProblem } from '../config/errors.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Collection } from '../metadata/collection.ts';
 import { Log, type LogSink } from '../observe/log.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { type ConfiguredNames, Metrics } from '../observe/metrics.ts';
 import { OciError } from '../oci/errors.ts';
-import { HostNames } from '../oci/host-names.ts';
-import { parseRegistryHost, parseRepositoryName, type Repository } from '../oci/names.ts';
+import { parseRepositoryName, type Repository } from '../oci/names.ts';
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
-import { CanaryPulls } from '../server/canary-pulls.ts';
 import { RefusalHistory } from '../server/refusal-history.ts';
-import type { RegistryContext } from '../server/registry-context.ts';
 import { RegistryListener } from '../server/registry-listener.ts';
-import { Relay } from '../server/relay.ts';
+import type { StatusReport } from '../server/status-report.ts';
+import { AnswerCounts } from './answer-memory.ts';
 import { observedCoreEvents } from './core-events.ts';
-import { createPullCore, type PullCore } from './pull-core.ts';
+import { Generation, type Lasting } from './generation.ts';
+import { settingsThatLast } from './lasting-settings.ts';
+import { Reloads, type ReloadTrigger } from './reloads.ts';
 import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
+import { openStores, type Stores } from './stores.ts';
 
 const DECOY_SECRET = 'decoy';
 /** How many collections are asked for at a time when all are. */
@@ -30,45 +33,54 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly logSink: LogSink;
   /** Warnings of the configuration, for the log. */
-  readonly warnings?: readonly { readonly path: string; readonly problem: string }[];
+  readonly warnings?: readonly ConfigProblem[];
+  /** Reads the configuration anew, for `reload`; default: the one given stays. @throws {ConfigError} */
+  readonly load?: () => Promise<LoadedConfig>;
 }
 
 /** One running Pinnace: all listeners with everything behind them. */
 export class App {
-  readonly #config: Config;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #metrics: Metrics;
-  readonly #core: PullCore;
-  readonly #refusals = new RefusalHistory();
-  readonly #bypassWatch: BypassWatch;
+  readonly #stores: Stores;
+  readonly #lasting: Lasting;
+  readonly #reloads: Reloads;
   readonly #startedAt: number;
-  #listeners: readonly RegistryListener[] = [];
+  /** What is in force. */
+  #generation: Generation;
+  /** What was in force before and still has requests to answer. */
+  readonly #retiring = new Set<Generation>();
+  #listeners: ReadonlyMap<string, RegistryListener> = new Map();
+  #decoys: DecoyIssuer | undefined;
   #admin: AdminListener | undefined;
   #adminAddress: AddressInfo | undefined;
-  #relay: Relay | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
-  /** Whether what is under way is being broken off, so that its failing says nothing. */
-  #isReleasing = false;
 
-  /** @throws {StateError} `state_unreadable` */
-  constructor({ config, clock, logSink, warnings = [] }: AppOptions) {
-    this.#config = config;
+  /**
+   * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
+   * @throws {StateError} `state_unreadable`
+   */
+  constructor({ config, clock, logSink, warnings = [], load }: AppOptions) {
     this.#clock = clock;
     this.#startedAt = clock.now();
-    this.#bypassWatch = new BypassWatch({ clock });
     this.#log = new Log(logSink, { level: config.log.level });
-    this.#metrics = new Metrics({
-      version: VERSION,
-      rules: config.rules.map(({ match, requirement }) => ({
-        rule: match,
-        trust: requirement.kind === 'verified' ? requirement.source : 'none',
-      })),
-      upstreams: [...config.upstreams.keys()],
+    this.#metrics = new Metrics({ version: VERSION, ...namesOf(config) });
+    const { content } = observedCoreEvents(this.#log, this.#metrics, () => false);
+    this.#stores = openStores(config, { clock, events: content });
+    this.#lasting = {
+      ...{ stores: this.#stores, clock, log: this.#log, metrics: this.#metrics },
+      answerCounts: new AnswerCounts(),
+      refusals: new RefusalHistory(),
+      bypassWatch: new BypassWatch({ clock }),
+    };
+    this.#generation = new Generation(config, this.#lasting);
+    this.#reloads = new Reloads({
+      load: load ?? (() => Promise.resolve({ config, warnings })),
+      apply: (loaded) => this.#apply(loaded),
+      ...{ clock, log: this.#log, metrics: this.#metrics },
     });
-    const events = observedCoreEvents(this.#log, this.#metrics, () => this.#isReleasing);
-    this.#core = createPullCore(config, { version: VERSION, clock, events });
     for (const { path, problem } of warnings) this.#log.event('config.warning', { path, problem });
   }
 
@@ -82,23 +94,40 @@ export class App {
 
   /** Binds all listeners; resolves when engines can be sent here. @throws {Error} of `node:net` */
   async start(): Promise<void> {
-    await this.#core.start();
-    const sources = this.#statusSources();
-    this.#metrics.onCollect(() => this.#collect(sources));
-    this.#admin = this.#createAdmin(sources);
+    await this.#stores.start();
+    const { config } = this.#generation;
+    this.#metrics.onCollect(() => this.#collect());
+    this.#admin = this.#createAdmin(config);
     this.#adminAddress = await this.#admin.start();
     const { address, port } = this.#adminAddress;
     this.#log.event('listener.started', { listener: 'admin', address, port, tls: false });
-    const context = await this.#registryContext();
-    this.#listeners = this.#config.listeners.map((listener) =>
-      createListener(listener, this.#contextOf(listener, context)),
+    const secret = await this.#stores.state.secret(DECOY_SECRET);
+    const decoys = new DecoyIssuer({ secret, clock: this.#clock });
+    this.#decoys = decoys;
+    this.#listeners = new Map(
+      config.listeners.map((listener) => [
+        listener.name,
+        new RegistryListener({
+          ...listener.address,
+          ...this.#generation.forListener(listener, decoys),
+        }),
+      ]),
     );
-    for (const [index, listener] of this.#listeners.entries()) {
-      this.addresses.set(this.#config.listeners[index]?.name ?? '', await listener.start());
+    for (const [name, listener] of this.#listeners) {
+      this.addresses.set(name, await listener.start());
     }
-    this.#core.collections.start();
+    this.#generation.start();
     this.#isReady = true;
-    this.#log.event('server.started', { version: VERSION, listeners: this.#listeners.length });
+    this.#log.event('server.started', { version: VERSION, listeners: this.#listeners.size });
+  }
+
+  /**
+   * Reads the configuration anew and puts it in force between two requests; requests under way end by the one they began
+   * with. What cannot be used is refused whole, logged and shown, and nothing changes. Before `start` and after `stop` it does
+   * nothing. Never throws.
+   */
+  reload(trigger: ReloadTrigger): Promise<void> {
+    return this.#isReady ? this.#reloads.reload(trigger) : Promise.resolve();
   }
 
   /** Stops taking requests, lets those in flight finish within the configured time, and releases everything. */
@@ -107,72 +136,68 @@ export class App {
     return this.#stopped;
   }
 
+  /** @throws {ConfigError} `config_invalid` for what only a restart can change; nothing has changed then */
+  #apply({ config }: LoadedConfig): void {
+    const decoys = this.#decoys;
+    if (!this.#isReady || decoys === undefined) return;
+    const before = this.#generation;
+    const problems = settingsThatLast(before.config, config);
+    if (problems.length > 0) throw new ConfigError('the configuration', problems);
+    const next = new Generation(config, this.#lasting);
+    const commits = config.listeners.map((listener) =>
+      this.#listeners.get(listener.name)?.prepare(next.forListener(listener, decoys)),
+    );
+    // From here on nothing fails and nothing waits: no request sees one half of each.
+    for (const commit of commits) commit?.();
+    this.#generation = next;
+    this.#log.setLevel(config.log.level);
+    this.#metrics.configure(namesOf(config));
+    next.start();
+    this.#retire(before);
+  }
+
+  #retire(generation: Generation): void {
+    this.#retiring.add(generation);
+    generation
+      .retire()
+      .catch((error: unknown) => this.#log.failure('config.release_failed', error))
+      .finally(() => this.#retiring.delete(generation));
+  }
+
   async #drainAndRelease(): Promise<void> {
     this.#isReady = false;
     this.#log.event('server.stopping');
-    const drainMs = this.#config.limits.drainTimeoutMs;
-    await Promise.all(this.#listeners.map((listener) => listener.stop({ drainMs })));
-    this.#isReleasing = true;
-    this.#relay?.close();
+    const drainMs = this.#generation.config.limits.drainTimeoutMs;
+    const listeners = [...this.#listeners.values()];
+    await Promise.all(listeners.map((listener) => listener.stop({ drainMs })));
     try {
-      await this.#core.stop();
+      const generations = [this.#generation, ...this.#retiring];
+      await Promise.all(generations.map((generation) => generation.release()));
     } finally {
-      await this.#admin?.stop({ drainMs: 1_000 });
-      this.#log.event('server.stopped');
-      this.#metrics.stop();
+      try {
+        await this.#stores.close();
+      } finally {
+        await this.#admin?.stop({ drainMs: 1_000 });
+        this.#log.event('server.stopped');
+        this.#metrics.stop();
+      }
     }
   }
 
-  #collect(sources: StatusSources): void {
-    const { hits, misses } = this.#core.answers;
+  #collect(): void {
+    const { hits, misses } = this.#lasting.answerCounts;
     this.#metrics.raiseTo('pinnace_cache_hits_total', { cache: 'answer' }, hits);
     this.#metrics.raiseTo('pinnace_cache_misses_total', { cache: 'answer' }, misses);
-    collectTrustGauges(this.#metrics, sources);
+    collectTrustGauges(this.#metrics, this.#statusSources());
   }
 
   #statusSources(): StatusSources {
-    const { collections, policy } = this.#core;
-    return { collections, policy, refusals: this.#refusals, clock: this.#clock };
+    const { collections, policy } = this.#generation.core;
+    return { collections, policy, refusals: this.#lasting.refusals, clock: this.#clock };
   }
 
-  async #registryContext(): Promise<RegistryContext> {
-    const { pulls, state } = this.#core;
-    const clock = this.#clock;
-    this.#relay = this.#createRelay();
-    return {
-      pulls,
-      upstreams: new Set(this.#config.upstreams.keys()),
-      decoys: new DecoyIssuer({ secret: await state.secret(DECOY_SECRET), clock }),
-      relay: this.#relay,
-      bypassWatch: this.#bypassWatch,
-      refusals: this.#refusals,
-      clock,
-      metrics: this.#metrics,
-      log: this.#log,
-    };
-  }
-
-  #contextOf(listener: ListenerConfig, context: RegistryContext): RegistryContext {
-    if (!this.#config.canaries) return context;
-    const { pulls, upstreams } = context;
-    return { ...context, pulls: new CanaryPulls(pulls, listener, upstreams) };
-  }
-
-  #createRelay(): Relay {
-    const { registries } = this.#core;
-    return new Relay({
-      clock: this.#clock,
-      originOf: (registry) => {
-        const { url, ca } = registries.originOf(registry);
-        const proxy = this.#config.upstreams.get(registry)?.proxy ?? {};
-        return { url: new URL(url), proxy, ...(ca === undefined ? {} : { ca }) };
-      },
-      authorization: (repository) => registries.authorization(repository),
-    });
-  }
-
-  #createAdmin(sources: StatusSources): AdminListener {
-    const { host, port } = this.#config.admin.address;
+  #createAdmin({ admin }: Config): AdminListener {
+    const { host, port } = admin.address;
     const metrics = this.#metrics;
     return new AdminListener({
       host,
@@ -181,17 +206,23 @@ export class App {
       log: this.#log,
       ports: {
         metrics: { contentType: metrics.contentType, render: () => metrics.render() },
-        status: () => ({
-          version: VERSION,
-          startedAt: new Date(this.#startedAt).toISOString(),
-          isReady: this.#isReady,
-          repositories: repositoryStatuses(sources),
-          suspectedBypasses: this.#bypassWatch.listed,
-        }),
+        status: () => this.#status(),
         isReady: () => this.#isReady,
         refresh: (repository, { signal }) => this.#refresh(repository, signal),
       },
     });
+  }
+
+  #status(): StatusReport {
+    const lastReload = this.#reloads.last;
+    return {
+      version: VERSION,
+      startedAt: new Date(this.#startedAt).toISOString(),
+      isReady: this.#isReady,
+      ...(lastReload === undefined ? {} : { lastReload }),
+      repositories: repositoryStatuses(this.#statusSources()),
+      suspectedBypasses: this.#lasting.bypassWatch.listed,
+    };
   }
 
   /** @returns undefined for a repository that no rule has verified */
@@ -222,7 +253,7 @@ export class App {
 
   /** The collection of a repository, or all that are in use; undefined when no rule has the repository verified. */
   #collectionsOf(name: string | undefined): readonly Collection[] | undefined {
-    const { collections, policy } = this.#core;
+    const { collections, policy } = this.#generation.core;
     if (name === undefined) return collections.list();
     const repository = repositoryNamed(name);
     const requirement = repository && policy.match(repository)?.requirement;
@@ -240,25 +271,12 @@ function repositoryNamed(name: string): Repository | undefined {
   }
 }
 
-function createListener(config: ListenerConfig, context: RegistryContext): RegistryListener {
-  const { name, address, refusal, defaultRegistry, tls } = config;
-  const hosts = Array.from(
-    config.hosts,
-    ([host, registry]) => [host, parseRegistryHost(registry)] as const,
-  );
-  return new RegistryListener({
-    host: address.host,
-    port: address.port,
-    ...(tls === undefined ? {} : { tls }),
-    profile: {
-      name,
-      refusal,
-      naming:
-        defaultRegistry === undefined
-          ? {}
-          : { defaultRegistry: parseRegistryHost(defaultRegistry) },
-      ...(hosts.length === 0 ? {} : { hosts: new HostNames(hosts) }),
-    },
-    context,
-  });
+function namesOf(config: Config): ConfiguredNames {
+  return {
+    rules: config.rules.map(({ match, requirement }) => ({
+      rule: match,
+      trust: requirement.kind === 'verified' ? requirement.source : 'none',
+    })),
+    upstreams: [...config.upstreams.keys()],
+  };
 }

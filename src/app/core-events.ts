@@ -30,6 +30,7 @@ export function observedCoreEvents(
   isReleasing: () => boolean,
 ): CoreEvents {
   const reported = new WeakSet<Error>();
+  let blobsInFlight = 0;
   const stateFailed = (error: unknown): void => {
     // A pull that waits for a refresh fails with the refresh's own error.
     if (!(error instanceof Error) || reported.has(error)) return;
@@ -53,7 +54,11 @@ export function observedCoreEvents(
     blobs: {
       joined: () => metrics.count('pinnace_joined_requests_total', { kind: 'blob' }),
       upstreamRead: () => undefined,
-      inFlight: (count) => metrics.set('pinnace_blobs_in_flight', {}, count),
+      inFlight(count) {
+        // Added up with what is still under way by an earlier configuration.
+        metrics.add('pinnace_blobs_in_flight', {}, count - blobsInFlight);
+        blobsInFlight = count;
+      },
     },
     content: (cache) => ({
       hit: () => metrics.count('pinnace_cache_hits_total', { cache }),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import { Collections, type TrustSource } from '../metadata/collections.ts';
@@ -8,19 +7,17 @@ import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { JoinedBlobs } from '../resolve/blob-joined.ts';
 import type { BlobEvents } from '../resolve/blob-ports.ts';
-import { ClockGuard } from '../resolve/clock-guard.ts';
 import { VerifiedPulls } from '../resolve/verified-pulls.ts';
 import type { ContentStoreEvents } from '../store/content-events.ts';
-import { DiskContentStore } from '../store/content-store.ts';
+import type { DiskContentStore } from '../store/content-store.ts';
 import type { DurableState } from '../store/durable-state.ts';
 import { StateError } from '../store/errors.ts';
-import { DiskManifestStore } from '../store/manifest-store.ts';
 import { createAnswerCache } from '../store/memory.ts';
-import { SqliteState } from '../store/sqlite-state.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
-import { AnswerMemory } from './answer-memory.ts';
+import { AnswerCounts, AnswerMemory } from './answer-memory.ts';
+import { openStores, type Stores } from './stores.ts';
 import { createTrustSources, requireUsableRoots } from './trust-sources.ts';
 import { optionsOf } from './upstream-options.ts';
 
@@ -43,26 +40,55 @@ export interface PullCore {
   readonly state: DurableState;
   readonly registries: RegistryClient;
   readonly content: DiskContentStore;
-  readonly answers: AnswerMemory;
   /** Looks at what is on disk; afterwards pulls can be answered. */
   start(): Promise<void>;
   /** Stops background work and releases what is held open. */
   stop(): Promise<void>;
 }
 
+/** What a core is put together from, beside its configuration. */
+export interface CoreContext {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly events: CoreEvents;
+}
+
 /**
- * Puts the core together from a configuration. Nothing has been asked of the network yet.
+ * Puts the core together from a configuration, with stores of its own. Nothing has been asked of the network yet.
  *
  * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
  * @throws {StateError} `state_unreadable`
  */
-export function createPullCore(
-  config: Config,
-  context: { readonly version: string; readonly clock: Clock; readonly events: CoreEvents },
-): PullCore {
-  const { version, clock, events } = context;
+export function createPullCore(config: Config, context: CoreContext): PullCore {
   requireUsableRoots(config);
-  const state = SqliteState.open(config.dataFolder, { clock });
+  const stores = openStores(config, { clock: context.clock, events: context.events.content });
+  const core = assembleCore(config, stores, { ...context, answerCounts: new AnswerCounts() });
+  return {
+    ...core,
+    start: () => stores.start(),
+    async stop() {
+      try {
+        await core.stop();
+      } finally {
+        await stores.close();
+      }
+    },
+  };
+}
+
+/**
+ * Puts the core together over stores that stand already and outlive it: `stop` leaves them as they are, `start` does
+ * nothing.
+ *
+ * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
+ */
+export function assembleCore(
+  config: Config,
+  { state, content, manifests, clockGuard }: Stores,
+  context: CoreContext & { readonly answerCounts: AnswerCounts },
+): PullCore {
+  const { version, clock, events, answerCounts } = context;
+  requireUsableRoots(config);
   const policy = compilePolicy(config.rules);
   const registries = new RegistryClient(upstreamOptions(config), {
     version,
@@ -70,15 +96,12 @@ export function createPullCore(
     events: events.upstream,
   });
   const { sources, collections } = createCollections(config, { ...context, registries, state });
-  const { content, manifests } = createStores(config, clock, events);
   const blobs = new JoinedBlobs({
     store: content,
     upstream: registries,
     clock,
     events: events.blobs,
   });
-  const clockGuard = new ClockGuard(clock, state);
-  const answers = new AnswerMemory(createAnswerCache(config.cache.maxManifestBytes));
   const pulls = new VerifiedPulls({
     policy,
     collections,
@@ -86,7 +109,7 @@ export function createPullCore(
     manifests,
     blobs,
     pins: state,
-    answers,
+    answers: new AnswerMemory(createAnswerCache(config.cache.maxManifestBytes), answerCounts),
     clock,
     clockGuard,
     refusalOf(error, rule) {
@@ -97,18 +120,9 @@ export function createPullCore(
     onJoinedManifest: events.joinedManifest,
   });
   return {
-    pulls,
-    policy,
-    collections,
-    state,
-    registries,
-    content,
-    answers,
-    async start() {
-      await clockGuard.start();
-      await Promise.all([content.start(), manifests.start()]);
-    },
-    stop: () => stopCore({ collections, blobs, content, manifests, registries, sources, state }),
+    ...{ pulls, policy, collections, state, registries, content },
+    start: () => Promise.resolve(),
+    stop: () => stopCore({ collections, blobs, registries, sources }),
   };
 }
 
@@ -116,31 +130,20 @@ export function createPullCore(
 interface Held {
   readonly collections: Collections;
   readonly blobs: JoinedBlobs;
-  readonly content: DiskContentStore;
-  readonly manifests: DiskManifestStore;
   readonly registries: RegistryClient;
   readonly sources: ReadonlyMap<string, TrustSource>;
-  readonly state: DurableState;
 }
 
-async function stopCore(held: Held): Promise<void> {
-  held.collections.stop();
-  try {
-    await held.blobs.stop();
-    await Promise.all([held.content.close(), held.manifests.close()]);
-    await held.registries.close();
-    await Promise.all([...held.sources.values()].map(({ source }) => source.close()));
-  } finally {
-    held.state.close();
-  }
+async function stopCore({ collections, blobs, registries, sources }: Held): Promise<void> {
+  collections.stop();
+  await blobs.stop();
+  await registries.close();
+  await Promise.all([...sources.values()].map(({ source }) => source.close()));
 }
 
 function createCollections(
   config: Config,
-  context: {
-    readonly version: string;
-    readonly clock: Clock;
-    readonly events: CoreEvents;
+  context: CoreContext & {
     readonly registries: RegistryClient;
     readonly state: DurableState;
   },
@@ -150,26 +153,6 @@ function createCollections(
   const sources = createTrustSources(config, shared);
   const own = { sources, store: state, clock, events: events.collections };
   return { sources, collections: new Collections(own) };
-}
-
-function createStores(
-  config: Config,
-  clock: Clock,
-  events: CoreEvents,
-): { readonly content: DiskContentStore; readonly manifests: DiskManifestStore } {
-  const content = new DiskContentStore({
-    folder: join(config.dataFolder, 'content'),
-    maxBytes: config.cache.maxBytes,
-    clock,
-    events: events.content('blob'),
-  });
-  const manifests = new DiskManifestStore({
-    folder: join(config.dataFolder, 'manifests'),
-    clock,
-    memoryBytes: config.cache.maxManifestBytes,
-    events: events.content('manifest'),
-  });
-  return { content, manifests };
 }
 
 function upstreamOptions(config: Config): ReadonlyMap<RegistryHost, UpstreamOptions> {

@@ -56,9 +56,12 @@ function buildProgram(io: CommandIo, finish: (exitCode: number) => void): Comman
     .showHelpAfterError('(pinnace --help shows what there is)');
   program
     .command('serve')
-    .description('run the proxy until SIGTERM or SIGINT')
+    .description('run the proxy until SIGTERM or SIGINT; SIGHUP has the configuration read anew')
     .option(...CONFIG_OPTION)
-    .action(async ({ config }: { config: string }) => finish(await serve(config, io)));
+    .option('--no-watch', 'do not read it anew by itself when it or a file it names changes')
+    .action(async (options: { config: string; watch: boolean }) =>
+      finish(await serve({ ...io, ...options })),
+    );
   program
     .command('check-config')
     .description('check a configuration file and everything it names; starts nothing')

@@ -29,6 +29,9 @@ export const LOG_EVENTS = {
   'upstream.rate_limited': 'warn',
   'upstream.failed': 'warn',
   'config.warning': 'warn',
+  'config.reloaded': 'info',
+  'config.reload_refused': 'error',
+  'config.release_failed': 'warn',
 } as const satisfies Readonly<Record<string, LogLevel>>;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -92,6 +95,11 @@ export class Log {
       },
       { write: (line: string) => void sink.write(line) },
     );
+  }
+
+  /** Sets the least level written from now on. */
+  setLevel(level: LogLevel): void {
+    this.#pino.level = level;
   }
 
   /** Writes the one line of a finished request. */

@@ -184,6 +184,16 @@ export const METRIC_TABLE = {
     help: 'Failures to read or write the durable trust state.',
     labels: {},
   },
+  pinnace_config_reloads_total: {
+    type: 'counter',
+    help: 'Reloads of the configuration: taken over, or refused so that the earlier one stays in force.',
+    labels: { outcome: ['ok', 'refused'] },
+  },
+  pinnace_config_last_reload_successful: {
+    type: 'gauge',
+    help: '1 when the configuration in force is the one last read; 0 when that one was refused.',
+    labels: {},
+  },
   pinnace_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'Delay of the event loop since the last collection.',

@@ -27,13 +27,17 @@ export type CounterName = NamesOf<'counter'>;
 export type GaugeName = NamesOf<'gauge'>;
 export type HistogramName = NamesOf<'histogram'>;
 
-/** What the metrics need to know at the start. */
-export interface MetricsOptions {
-  readonly version: string;
+/** The names of the configuration that appear in labels. */
+export interface ConfiguredNames {
   /** Each policy rule (its `match`) with its trust source's name; its refusals start at zero. */
   readonly rules?: readonly { readonly rule: string; readonly trust: string }[];
   /** The upstreams' and trust sources' names, whose series start at zero. */
   readonly upstreams?: readonly string[];
+}
+
+/** What the metrics need to know at the start. */
+export interface MetricsOptions extends ConfiguredNames {
+  readonly version: string;
   /** Whether the metrics of the process and of Node.js are exported too; default true. */
   readonly processMetrics?: boolean;
 }
@@ -62,7 +66,7 @@ export class Metrics {
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
-  readonly #trustOfRule: ReadonlyMap<string, string>;
+  #trustOfRule: ReadonlyMap<string, string> = new Map();
   readonly #collectors: (() => void)[] = [];
   readonly #totals = new Map<string, number>();
   /** Requests by kind and verdict: a plain array, since this is the one metric on the hot path. */
@@ -71,10 +75,10 @@ export class Metrics {
   readonly #loopDelay: ELDHistogram;
 
   constructor(options: MetricsOptions) {
-    this.#trustOfRule = new Map(options.rules?.map(({ rule, trust }) => [rule, trust]));
     for (const [name, row] of Object.entries(METRIC_TABLE)) this.#register(name, row);
     this.#requestDuration = this.#histograms.get('pinnace_request_duration_seconds');
-    this.#startAtZero(options);
+    this.#startAtZero();
+    this.configure(options);
     this.set('pinnace_build_info', { version: options.version, node: process.version }, 1);
     this.#loopDelay = monitorEventLoopDelay({ resolution: 20 });
     this.#loopDelay.enable();
@@ -84,6 +88,26 @@ export class Metrics {
   /** The `Content-Type` of `render`. */
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** Takes over the names of a configuration; their series start at zero, what was counted before stays. */
+  configure({ rules = [], upstreams = [] }: ConfiguredNames): void {
+    this.#trustOfRule = new Map(rules.map(({ rule, trust }) => [rule, trust]));
+    const shown = rules.length > MAX_RULES_AT_ZERO ? [] : rules;
+    for (const { rule, trust } of [...shown, { rule: NONE, trust: NONE }]) {
+      for (const reason of REASON_CODES) {
+        this.count('pinnace_refusals_total', { reason, rule, trust }, 0);
+      }
+    }
+    for (const trust of new Set(rules.map((each) => each.trust))) {
+      this.count('pinnace_first_use_admissions_total', { trust }, 0);
+    }
+    for (const upstream of upstreams) {
+      this.count('pinnace_upstream_bytes_total', { upstream }, 0);
+      for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
+        this.count('pinnace_upstream_requests_total', { upstream, outcome }, 0);
+      }
+    }
   }
 
   /** Counts one request. */
@@ -121,6 +145,11 @@ export class Metrics {
   /** Sets a gauge. */
   set<Name extends GaugeName>(name: Name, labels: LabelsOf<Name>, value: number): void {
     this.#gauges.get(name)?.set(texts(labels), value);
+  }
+
+  /** Adds to a gauge; a negative number takes away. */
+  add<Name extends GaugeName>(name: Name, labels: LabelsOf<Name>, by: number): void {
+    this.#gauges.get(name)?.inc(texts(labels), by);
   }
 
   /** Drops all series of a gauge, before those that still exist are set anew. */
@@ -172,27 +201,11 @@ export class Metrics {
     }
   }
 
-  #startAtZero(options: MetricsOptions): void {
+  #startAtZero(): void {
     for (const [name, row] of Object.entries(METRIC_TABLE)) {
       for (const labels of closedCombinations(row.labels)) {
         this.#counters.get(name)?.inc(labels, 0);
         this.#histograms.get(name)?.zero(labels);
-      }
-    }
-    const rules = options.rules ?? [];
-    const shown = rules.length > MAX_RULES_AT_ZERO ? [] : rules;
-    for (const { rule, trust } of [...shown, { rule: NONE, trust: NONE }]) {
-      for (const reason of REASON_CODES) {
-        this.count('pinnace_refusals_total', { reason, rule, trust }, 0);
-      }
-    }
-    for (const trust of new Set(rules.map((each) => each.trust))) {
-      this.count('pinnace_first_use_admissions_total', { trust }, 0);
-    }
-    for (const upstream of options.upstreams ?? []) {
-      this.count('pinnace_upstream_bytes_total', { upstream }, 0);
-      for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
-        this.count('pinnace_upstream_requests_total', { upstream, outcome }, 0);
       }
     }
   }

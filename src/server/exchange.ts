@@ -71,6 +71,7 @@ export class Exchange {
     this.requestId = options.requestId;
     this.client = plainAddress(request.socket.remoteAddress);
     this.#startedAt = options.context.clock.monotonicMs();
+    options.context.requests.begin();
   }
 
   get isHead(): boolean {
@@ -111,6 +112,7 @@ export class Exchange {
   end(ending: Ending): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.context.requests.end();
     const { metrics, log, clock } = this.context;
     const { kind, repository, reference } = this.#asked;
     const durationMs = clock.monotonicMs() - this.#startedAt;

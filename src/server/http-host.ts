@@ -5,8 +5,9 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 
@@ -111,6 +112,20 @@ export class HttpHost {
     if (address === null || typeof address === 'string')
       throw new Error('the listener is not bound');
     return address;
+  }
+
+  /**
+   * Makes ready to show another certificate.
+   *
+   * @returns what has it shown from the next handshake on; it does not fail
+   * @throws {Error} of `node:tls` for a certificate or key that cannot be used
+   */
+  prepareIdentity({ cert, key }: TlsIdentity): () => void {
+    const server = this.#server;
+    if (!(server instanceof TlsServer)) throw new Error('the listener does not speak TLS');
+    const options = { cert, key, minVersion: 'TLSv1.2' } as const;
+    createSecureContext(options);
+    return () => server.setSecureContext(options);
   }
 
   /** Stops accepting, lets requests in flight finish for at most `drainMs` milliseconds, then cuts what is left. */

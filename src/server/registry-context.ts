@@ -8,8 +8,9 @@ import type { PullService } from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
+import type { RequestCount } from './request-count.ts';
 
-/** What all registry listeners of a process share. */
+/** What all registry listeners of a process share as long as one configuration is in force. */
 export interface RegistryContext {
   readonly pulls: PullService;
   /** The configured registries by name. */
@@ -18,6 +19,8 @@ export interface RegistryContext {
   readonly relay: Relay;
   readonly bypassWatch: BypassWatch;
   readonly refusals: RefusalHistory;
+  /** The requests that are answered out of this context. */
+  readonly requests: RequestCount;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;

@@ -14,22 +14,30 @@ export interface RegistryListenerOptions {
   readonly context: RegistryContext;
 }
 
+/** What a listener answers by from some moment on. */
+export interface NextConfiguration {
+  readonly context: RegistryContext;
+  readonly profile: ListenerProfile;
+  readonly tls?: TlsIdentity;
+}
+
 /** One address at which engines pull. */
 export class RegistryListener {
   readonly #options: RegistryListenerOptions;
   readonly #host: HttpHost;
+  #handler: RegistryHandler;
 
   constructor(options: RegistryListenerOptions) {
     this.#options = options;
     const { context, profile } = options;
-    const handler = new RegistryHandler(context, profile);
+    this.#handler = new RegistryHandler(context, profile);
     this.#host = new HttpHost({
       host: options.host,
       port: options.port,
       clock: context.clock,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      onRequest: (request, response) => handler.handle(request, response),
+      onRequest: (request, response) => this.#handler.handle(request, response),
       onBadRequest: (code, client) => {
         context.metrics.countRequest('other', 'rejected');
         context.log.event('listener.bad_request', { listener: profile.name, code, client });
@@ -61,6 +69,22 @@ export class RegistryListener {
       });
     }
     return address;
+  }
+
+  /**
+   * Makes ready to answer by another configuration; the address and whether TLS is spoken stay.
+   *
+   * @returns what puts it in force: for the next request and all after it, while those under way go on as they began. It
+   * does not fail
+   * @throws {Error} of `node:tls` for an unusable certificate
+   */
+  prepare(next: NextConfiguration): () => void {
+    const handler = new RegistryHandler(next.context, next.profile);
+    const showIdentity = next.tls === undefined ? undefined : this.#host.prepareIdentity(next.tls);
+    return () => {
+      showIdentity?.();
+      this.#handler = handler;
+    };
   }
 
   /** Stops accepting, lets pulls in flight finish for at most `drainMs` milliseconds, then cuts what is left. */

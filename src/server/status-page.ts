@@ -8,7 +8,7 @@ h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
 p{margin:.2rem 0}.dim{color:var(--dim)}.bad{color:var(--bad)}.soon{color:var(--soon)}.good{color:var(--good)}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--dim)}code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
-ul{list-style:none;margin:0;padding:0}
+pre{overflow-x:auto;font:13px ui-monospace,monospace}ul{list-style:none;margin:0;padding:0}
 `;
 
 /** The `Content-Security-Policy` under which the page works: nothing but its own style. */
@@ -30,6 +30,7 @@ export function renderStatusPage(report: StatusReport, now: number): string {
 <meta name="viewport" content="width=device-width"><title>Pinnace</title><style>${STYLE}</style></head>
 <body><h1>Pinnace ${escapeHtml(report.version)}</h1>
 <p>${readiness(report)} <span class="dim">Started ${escapeHtml(report.startedAt)}.</span></p>
+${reloadLine(report)}
 <p class="dim">See also <a href="/api/v1/status">status as JSON</a> and <a href="/metrics">metrics</a>.</p>
 <h2>What will stop working, when and why</h2>
 ${failuresTable(report, now)}
@@ -64,6 +65,14 @@ function readiness(report: StatusReport): string {
   return report.isReady
     ? '<span class="good">Ready.</span>'
     : '<span class="bad">Not ready: requests may be refused.</span>';
+}
+
+function reloadLine({ lastReload }: StatusReport): string {
+  if (lastReload === undefined) return '';
+  const at = escapeHtml(lastReload.at);
+  return lastReload.problem === undefined
+    ? `<p class="dim">Configuration reloaded ${at}.</p>`
+    : `<p class="bad">The configuration read ${at} was refused, the earlier one is in force:</p><pre>${escapeHtml(lastReload.problem)}</pre>`;
 }
 
 function failuresTable(report: StatusReport, now: number): string {

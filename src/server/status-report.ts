@@ -30,12 +30,22 @@ export interface RepositoryStatus {
   readonly lastRefusals: readonly PastRefusal[];
 }
 
+/** How the last reload of the configuration went. */
+export interface ReloadStatus {
+  /** RFC 3339. */
+  readonly at: string;
+  /** Why the configuration was refused, so that the one before it is still in force; absent when it was not. */
+  readonly problem?: string;
+}
+
 /** What `GET /api/v1/status` answers. */
 export interface StatusReport {
   readonly version: string;
   /** RFC 3339. */
   readonly startedAt: string;
   readonly isReady: boolean;
+  /** Absent before the first reload. */
+  readonly lastReload?: ReloadStatus;
   readonly repositories: readonly RepositoryStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
   readonly suspectedBypasses: readonly SuspectedBypass[];

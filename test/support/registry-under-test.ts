@@ -11,6 +11,7 @@ import type { HttpLimits } from '../../src/server/http-host.ts';
 import { RefusalHistory } from '../../src/server/refusal-history.ts';
 import { RegistryListener } from '../../src/server/registry-listener.ts';
 import { Relay, type RelayOptions } from '../../src/server/relay.ts';
+import { RequestCount } from '../../src/server/request-count.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakePullService } from './fake-pull-service.ts';
 
@@ -90,6 +91,7 @@ export class RegistryUnderTest implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly lines: string[] = [];
   readonly refusals = new RefusalHistory();
+  readonly requests = new RequestCount();
   readonly metrics = new Metrics({ version: '0.0.0-test', processMetrics: false });
   readonly relay: Relay;
   readonly listener: RegistryListener;
@@ -134,6 +136,7 @@ export class RegistryUnderTest implements AsyncDisposable {
         relay: this.relay,
         bypassWatch: new BypassWatch({ clock }),
         refusals: this.refusals,
+        requests: this.requests,
         clock,
         metrics: this.metrics,
         log: new Log({ write: (line) => this.lines.push(line) }),

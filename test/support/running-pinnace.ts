@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { App } from '../../src/app/app.ts';
 import type { Clock, Timer } from '../../src/base/clock.ts';
 import type { Environment } from '../../src/config/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { type LoadedConfig, loadConfig } from '../../src/config/load.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Image, type ImageIndex, signedContentOf } from './images.ts';
 import { NotaryRepository } from './notary-repository.ts';
@@ -153,9 +153,9 @@ export class RunningPinnace implements AsyncDisposable {
   ): Promise<RunningPinnace> {
     const { clock = new BriskClock(), env = {} } = options;
     const lines: string[] = [];
-    const { config, warnings } = await loadConfig(configFile, { env, clock });
+    const load = (): Promise<LoadedConfig> => loadConfig(configFile, { env, clock });
     const logSink = { write: (line: string) => lines.push(line) };
-    const app = new App({ config, clock, logSink, warnings });
+    const app = new App({ ...(await load()), clock, logSink, load });
     try {
       await app.start();
     } catch (error) {
@@ -198,6 +198,11 @@ export class RunningPinnace implements AsyncDisposable {
   refresh(repository?: string): Promise<Answer> {
     const body = JSON.stringify(repository === undefined ? {} : { repository });
     return this.admin('/api/v1/refresh', { method: 'POST', body });
+  }
+
+  /** Has the configuration file read anew, as SIGHUP does. */
+  async reload(): Promise<void> {
+    await this.#app.reload('signal');
   }
 
   /** The value of one series, as it stands in the text format: `name{label="value"}`. */

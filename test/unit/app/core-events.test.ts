@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { AnswerMemory } from '../../../src/app/answer-memory.ts';
+import { AnswerCounts, AnswerMemory } from '../../../src/app/answer-memory.ts';
 import { observedCoreEvents } from '../../../src/app/core-events.ts';
 import type { Pin } from '../../../src/metadata/collection.ts';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
@@ -86,7 +86,8 @@ describe('what the core reports', () => {
 describe('AnswerMemory', () => {
   it('counts answers at hand and answers made', () => {
     const kept = new Map<Pin, ServedManifest>();
-    const answers = new AnswerMemory(kept);
+    const counts = new AnswerCounts();
+    const answers = new AnswerMemory(kept, counts);
     const pin: Pin = { role: 'targets', sha256: '0'.repeat(64), length: 2, freshUntil: 1 };
     const bytes = Buffer.from('{}');
     const answer: ServedManifest = {
@@ -99,6 +100,6 @@ describe('AnswerMemory', () => {
     answers.set(pin, answer);
     assert.equal(answers.get(pin), answer);
     assert.equal(answers.get(pin), answer);
-    assert.deepEqual([answers.hits, answers.misses], [2, 1]);
+    assert.deepEqual([counts.hits, counts.misses], [2, 1]);
   });
 });

@@ -1,0 +1,125 @@
+import type { Clock } from '../base/clock.ts';
+import { VERSION } from '../base/version.ts';
+import type { Config, ListenerConfig } from '../config/config.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { HostNames } from '../oci/host-names.ts';
+import { parseRegistryHost } from '../oci/names.ts';
+import type { DecoyIssuer } from '../refusal/decoy.ts';
+import type { BypassWatch } from '../server/bypass-watch.ts';
+import { CanaryPulls } from '../server/canary-pulls.ts';
+import type { RefusalHistory } from '../server/refusal-history.ts';
+import type { ListenerProfile, RegistryContext } from '../server/registry-context.ts';
+import type { NextConfiguration } from '../server/registry-listener.ts';
+import { Relay } from '../server/relay.ts';
+import { RequestCount } from '../server/request-count.ts';
+import type { AnswerCounts } from './answer-memory.ts';
+import { observedCoreEvents } from './core-events.ts';
+import { assembleCore, type PullCore } from './pull-core.ts';
+import type { Stores } from './stores.ts';
+
+/** What all configurations of a process share: what is on disk, what is counted, and what is remembered of engines. */
+export interface Lasting {
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly answerCounts: AnswerCounts;
+  readonly refusals: RefusalHistory;
+  readonly bypassWatch: BypassWatch;
+}
+
+/**
+ * Everything that follows from one configuration. A reload makes another one beside it, has the listeners ask that one, and
+ * retires this: nothing that was concluded under one configuration is known to another, but for what is on disk.
+ */
+export class Generation {
+  readonly config: Config;
+  readonly core: PullCore;
+  readonly #lasting: Lasting;
+  readonly #relay: Relay;
+  readonly #requests = new RequestCount();
+  /** Whether what is under way is being broken off, so that its failing says nothing. */
+  #isReleasing = false;
+  #released: Promise<void> | undefined;
+
+  /** @throws {ConfigError} `config_invalid` when trust cannot begin at a root file */
+  constructor(config: Config, lasting: Lasting) {
+    const { stores, clock, log, metrics, answerCounts } = lasting;
+    this.config = config;
+    this.#lasting = lasting;
+    const events = observedCoreEvents(log, metrics, () => this.#isReleasing);
+    this.core = assembleCore(config, stores, { version: VERSION, clock, events, answerCounts });
+    this.#relay = createRelay(this.core, config, clock);
+  }
+
+  /** What a listener answers by. */
+  forListener(listener: ListenerConfig, decoys: DecoyIssuer): NextConfiguration {
+    return {
+      context: this.#contextOf(listener, decoys),
+      profile: profileOf(listener),
+      ...(listener.tls === undefined ? {} : { tls: listener.tls }),
+    };
+  }
+
+  /** Begins the background work. */
+  start(): void {
+    this.core.collections.start();
+  }
+
+  /** Ends the background work now, and releases everything when the last request that began here has ended. */
+  async retire(): Promise<void> {
+    this.core.collections.stop();
+    await this.#requests.idle();
+    await this.release();
+  }
+
+  /** Breaks off what is under way and releases what is held open, but not what is shared. */
+  release(): Promise<void> {
+    this.#isReleasing = true;
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  async #release(): Promise<void> {
+    this.#relay.close();
+    await this.core.stop();
+  }
+
+  #contextOf(listener: ListenerConfig, decoys: DecoyIssuer): RegistryContext {
+    const { clock, log, metrics, refusals, bypassWatch } = this.#lasting;
+    const { pulls } = this.core;
+    const upstreams = new Set(this.config.upstreams.keys());
+    return {
+      pulls: this.config.canaries ? new CanaryPulls(pulls, listener, upstreams) : pulls,
+      relay: this.#relay,
+      requests: this.#requests,
+      ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },
+    };
+  }
+}
+
+function profileOf({ name, refusal, defaultRegistry, hosts }: ListenerConfig): ListenerProfile {
+  const registries = Array.from(
+    hosts,
+    ([host, registry]) => [host, parseRegistryHost(registry)] as const,
+  );
+  const naming =
+    defaultRegistry === undefined ? {} : { defaultRegistry: parseRegistryHost(defaultRegistry) };
+  return {
+    ...{ name, refusal, naming },
+    ...(registries.length === 0 ? {} : { hosts: new HostNames(registries) }),
+  };
+}
+
+function createRelay({ registries }: PullCore, config: Config, clock: Clock): Relay {
+  return new Relay({
+    clock,
+    originOf: (registry) => {
+      const { url, ca } = registries.originOf(registry);
+      const proxy = config.upstreams.get(registry)?.proxy ?? {};
+      return { url: new URL(url), proxy, ...(ca === undefined ? {} : { ca }) };
+    },
+    authorization: (repository) => registries.authorization(repository),
+  });
+}

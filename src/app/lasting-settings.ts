@@ -1,0 +1,51 @@
+import type { Config, ListenerConfig } from '../config/config.ts';
+import type { ConfigProblem } from '../config/errors.ts';
+import { formatAddress } from '../config/values.ts';
+
+const FIX = 'restart Pinnace for that, or put it back';
+
+/** What of the settings in force a running process cannot change to `next`; empty when all can be taken over. */
+export function settingsThatLast(current: Config, next: Config): readonly ConfigProblem[] {
+  return [
+    ...differing('data', current.dataFolder, next.dataFolder),
+    ...differing('state', current.state, next.state),
+    ...differing('cache', current.cache, next.cache),
+    ...differing('admin.address', current.admin.address, next.admin.address),
+    ...listenerProblems(current.listeners, next.listeners),
+  ];
+}
+
+function differing(path: string, current: unknown, next: unknown): readonly ConfigProblem[] {
+  if (JSON.stringify(current) === JSON.stringify(next)) return [];
+  return [{ path, problem: 'cannot change while Pinnace runs', fix: FIX }];
+}
+
+function listenerProblems(
+  current: readonly ListenerConfig[],
+  next: readonly ListenerConfig[],
+): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const byName = new Map(next.map((listener) => [listener.name, listener]));
+  for (const listener of current) {
+    const path = `listeners.${listener.name}`;
+    const wanted = byName.get(listener.name);
+    byName.delete(listener.name);
+    if (wanted === undefined) {
+      problems.push({ path, problem: 'cannot be removed while Pinnace runs', fix: FIX });
+      continue;
+    }
+    if (formatAddress(listener.address) !== formatAddress(wanted.address)) {
+      const problem = `is bound to ${formatAddress(listener.address)} and cannot move while Pinnace runs`;
+      problems.push({ path: `${path}.address`, problem, fix: FIX });
+    }
+    if ((listener.tls === undefined) !== (wanted.tls === undefined)) {
+      const problem = 'cannot begin or cease to be spoken while Pinnace runs';
+      problems.push({ path: `${path}.tls`, problem, fix: FIX });
+    }
+  }
+  for (const name of byName.keys()) {
+    const path = `listeners.${name}`;
+    problems.push({ path, problem: 'cannot be added while Pinnace runs', fix: FIX });
+  }
+  return problems;
+}
