@@ -80,6 +80,23 @@ something must say the same, or the answer is 400 \`NAME_INVALID\`. All of them 
 
 A listener with \`defaultRegistry: docker.io\` and \`refusal: deny\` is a warning, because it mostly is a mirror.
 
+**Whole images first.** The hard stop is for tags. An engine that has been given a good manifest and then gets a bad layer, or
+none, is a different matter: Docker Engine drops the mirror and pulls the whole image from the registry, by tag. With
+\`completeFirst: true\` a listener answers a tag only when every part of its image has been fetched, verified and stored, so that
+altered or missing content is a refusal of the tag. What it costs and what it leaves open:
+
+- The first pull of an image waits until Pinnace has all of it. Later pulls wait for nothing.
+  After a restart an image is hashed once more from the disk, at its first pull.
+- An engine's platform is not known when it asks for a tag, so all platforms of an image are fetched unless
+  \`completePlatforms\` names those in use. The manifests of all other children are left alone then, and so are engines of other
+  platforms: a bad layer of theirs is found when they ask for it.
+- A pull waits for \`completeWithin\` at most; then the tag is refused with \`image_not_ready\`, and fetching goes on. containerd
+  from 2.3 on waits 30 s for an answer and then asks the registry itself, so keep it below that wherever such an engine
+  is. Docker Engine with its classic store and podman wait as long as it takes: for them alone it may be minutes.
+- \`cache.maxBytes\` has to hold the image. What cannot be kept is refused with \`image_incomplete\`. A part that is evicted between
+  the answer and the engine's request for it is fetched again, and then a bad one is found too late: give the cache room.
+- Layers that the manifest says may be had elsewhere (\`urls\`) are not fetched. Pulls by digest are not held up.
+
 ## Upstreams: where content comes from
 
 The key is the registry's name as image names have it, in lower case; \`url\` is the server, which may be another one, such

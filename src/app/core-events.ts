@@ -1,6 +1,7 @@
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { CompletionEvents } from '../resolve/complete-pulls.ts';
 import { NO_CONTENT_EVENTS } from '../store/content-events.ts';
 import { StateError } from '../store/errors.ts';
 import { TrustError } from '../trust/errors.ts';
@@ -74,6 +75,7 @@ export function observedCoreEvents(
       },
       bytes: (total) => metrics.set('pinnace_cache_bytes', { cache }, total),
     }),
+    completions: completionEvents(log, metrics),
     joinedManifest: () => metrics.count('pinnace_joined_requests_total', { kind: 'manifest' }),
   };
 }
@@ -112,6 +114,27 @@ function collectionEvents(
   };
 }
 
+/** A completion that took longer than this is worth a line, in milliseconds. */
+const LONG_COMPLETION_MS = 5_000;
+
+function completionEvents(log: Log, metrics: Metrics): CompletionEvents {
+  return {
+    inFlight: (count) => metrics.set('pinnace_completions_in_flight', {}, count),
+    ended({ reason, durationMs, ...image }) {
+      const outcome = reason === undefined ? 'whole' : 'refused';
+      metrics.observe('pinnace_completion_duration_seconds', { outcome }, durationMs / 1000);
+      const fields = { ...image, durationMs: Math.round(durationMs) };
+      if (reason !== undefined) {
+        log.event('image.not_completed', { ...fields, code: reason });
+        return;
+      }
+      metrics.count('pinnace_completed_bytes_total', {}, image.bytes);
+      if (durationMs >= LONG_COMPLETION_MS) log.event('image.completed', fields);
+    },
+    late: (image, withinMs) => log.event('image.late', { ...image, withinMs }),
+  };
+}
+
 /** What a command that answers one question reports: nothing, it prints its own result. */
 export const SILENT_CORE_EVENTS: CoreEvents = {
   collections: {
@@ -123,5 +146,6 @@ export const SILENT_CORE_EVENTS: CoreEvents = {
   blobs: { joined: () => undefined, upstreamRead: () => undefined, inFlight: () => undefined },
   content: () => NO_CONTENT_EVENTS,
   joinedManifest: () => undefined,
+  completions: { inFlight: () => undefined, ended: () => undefined, late: () => undefined },
   stateFailed: () => undefined,
 };

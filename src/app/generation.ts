@@ -6,6 +6,8 @@ import type { Metrics } from '../observe/metrics.ts';
 import { HostNames } from '../oci/host-names.ts';
 import { parseRegistryHost } from '../oci/names.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
+import { CompletePulls, type CompletionEvents } from '../resolve/complete-pulls.ts';
+import type { PullService } from '../resolve/pull-service.ts';
 import type { BypassWatch } from '../server/bypass-watch.ts';
 import { CanaryPulls } from '../server/canary-pulls.ts';
 import type { RefusalHistory } from '../server/refusal-history.ts';
@@ -38,6 +40,7 @@ export class Generation {
   readonly core: PullCore;
   readonly #lasting: Lasting;
   readonly #relay: Relay;
+  readonly #completions: CompletionEvents;
   readonly #requests = new RequestCount();
   /** Whether what is under way is being broken off, so that its failing says nothing. */
   #isReleasing = false;
@@ -49,6 +52,7 @@ export class Generation {
     this.config = config;
     this.#lasting = lasting;
     const events = observedCoreEvents(log, metrics, () => this.#isReleasing);
+    this.#completions = events.completions;
     this.core = assembleCore(config, stores, { version: VERSION, clock, events, answerCounts });
     this.#relay = createRelay(this.core, config, clock);
   }
@@ -88,7 +92,7 @@ export class Generation {
 
   #contextOf(listener: ListenerConfig, decoys: DecoyIssuer): RegistryContext {
     const { clock, log, metrics, refusals, bypassWatch } = this.#lasting;
-    const { pulls } = this.core;
+    const pulls = this.#pullsFor(listener);
     const upstreams = new Set(this.config.upstreams.keys());
     return {
       pulls: this.config.canaries ? new CanaryPulls(pulls, listener, upstreams) : pulls,
@@ -96,6 +100,14 @@ export class Generation {
       requests: this.#requests,
       ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },
     };
+  }
+
+  /** The pulls as a listener offers them. */
+  #pullsFor({ completeFirst }: ListenerConfig): PullService {
+    const { pulls, held } = this.core;
+    if (completeFirst === undefined) return pulls;
+    const { clock } = this.#lasting;
+    return new CompletePulls({ pulls, held, clock, events: this.#completions, ...completeFirst });
   }
 }
 

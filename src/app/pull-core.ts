@@ -7,6 +7,7 @@ import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { JoinedBlobs } from '../resolve/blob-joined.ts';
 import type { BlobEvents } from '../resolve/blob-ports.ts';
+import type { CompletionEvents, HeldContent } from '../resolve/complete-pulls.ts';
 import { VerifiedPulls } from '../resolve/verified-pulls.ts';
 import type { ContentStoreEvents } from '../store/content-events.ts';
 import type { DiskContentStore } from '../store/content-store.ts';
@@ -28,6 +29,7 @@ export interface CoreEvents {
   readonly blobs: BlobEvents;
   readonly content: (cache: 'manifest' | 'blob') => ContentStoreEvents;
   readonly joinedManifest: () => void;
+  readonly completions: CompletionEvents;
   /** The durable state could not be read or written; the same error may come more than once. */
   readonly stateFailed: (error: unknown) => void;
 }
@@ -40,6 +42,8 @@ export interface PullCore {
   readonly state: DurableState;
   readonly registries: RegistryClient;
   readonly content: DiskContentStore;
+  /** What completing images has to know of the content. */
+  readonly held: HeldContent;
   /** Looks at what is on disk; afterwards pulls can be answered. */
   start(): Promise<void>;
   /** Stops background work and releases what is held open. */
@@ -121,6 +125,11 @@ export function assembleCore(
   });
   return {
     ...{ pulls, policy, collections, state, registries, content },
+    held: {
+      capacityBytes: config.cache.maxBytes,
+      has: (digest) => content.has(digest),
+      settled: (digest) => blobs.settled(digest),
+    },
     start: () => Promise.resolve(),
     stop: () => stopCore({ collections, blobs, registries, sources }),
   };

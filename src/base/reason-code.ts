@@ -50,6 +50,8 @@ export const UPSTREAM_REASONS = [
 export const OWN_REASONS = [
   'no_rule',
   'digest_not_vouched',
+  'image_not_ready',
+  'image_incomplete',
   'clock_went_back',
   'state_unreadable',
   'media_type_not_supported',

@@ -90,6 +90,9 @@ export class ConfigBuilder {
       hosts: new Map(Object.entries(hosts)),
       ...(tls === undefined ? {} : { tls: this.#keyPair(['listeners', name, 'tls']) }),
       ...(defaultRegistry === undefined ? {} : { defaultRegistry }),
+      ...(entry.completeFirst
+        ? { completeFirst: { platforms: entry.completePlatforms, withinMs: entry.completeWithin } }
+        : {}),
     };
   }
 

@@ -12,6 +12,7 @@ const DEFAULT_ADMIN_ADDRESS = '127.0.0.1:9090';
 export function checkListeners(config: TolerantReader, findings: Findings): void {
   checkAddresses(config, findings);
   for (const name of config.names('listeners')) {
+    checkCompleteFirst(name, config, findings);
     for (const host of config.names('listeners', name, 'hosts')) {
       checkRegistry(config, ['listeners', name, 'hosts', host], findings);
     }
@@ -41,6 +42,16 @@ function checkRegistry(config: TolerantReader, path: ConfigPath, findings: Findi
     path,
     `names ${registry}, which is not among the upstreams`,
     meant === undefined ? `add ${registry} under upstreams` : `did you mean ${meant}?`,
+  );
+}
+
+function checkCompleteFirst(name: string, config: TolerantReader, findings: Findings): void {
+  if (!config.isTrue('listeners', name, 'completeFirst')) return;
+  if (config.text('listeners', name, 'refusal') === 'hard-stop') return;
+  findings.warning(
+    ['listeners', name, 'completeFirst'],
+    'makes first pulls slower and gains little here: engines that reach this listener by its own name obey a refusal of a layer as well',
+    'set refusal: hard-stop if engines use this listener as a mirror, or leave completeFirst out',
   );
 }
 

@@ -1,3 +1,4 @@
+import type { Platform } from '../oci/platform.ts';
 import type { Rule } from '../policy/policy.ts';
 import type { Credentials, KeyPair, TrustSourceConfig } from './connection.ts';
 import type { ProxyEnvironment } from './env.ts';
@@ -17,6 +18,15 @@ export interface ListenerConfig {
   /** Registries by the listener's own host names, each with a port or without. */
   readonly hosts: ReadonlyMap<string, string>;
   readonly refusal: RefusalForm;
+  /** Present when tags are answered only with their image whole. */
+  readonly completeFirst?: CompleteFirstConfig;
+}
+
+/** How images are completed before their tag is answered. */
+export interface CompleteFirstConfig {
+  /** Empty: all. */
+  readonly platforms: readonly Platform[];
+  readonly withinMs: number;
 }
 
 /** A registry that content is fetched from. */

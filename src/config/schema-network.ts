@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { duration, file, parsed } from './schema-leaves.ts';
+import { type Platform, parsePlatform } from '../oci/platform.ts';
+import { duration, file, flag, parsed } from './schema-leaves.ts';
+import { EXAMPLE_MEMBER } from './schema-members.ts';
 import {
   type CredentialsEntry,
   credentialsSchema,
@@ -24,6 +26,10 @@ export interface ListenerEntry {
   readonly defaultRegistry?: string;
   readonly hosts: Readonly<Record<string, string>>;
   readonly refusal: RefusalForm;
+  readonly completeFirst: boolean;
+  readonly completePlatforms: readonly Platform[];
+  /** Milliseconds. */
+  readonly completeWithin: number;
 }
 
 /** An upstream as written, its defaults filled in. */
@@ -37,6 +43,7 @@ export interface UpstreamEntry {
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
 }
 
+const SECOND = 1_000;
 const HOUR = 3_600_000;
 
 /** One listener for engines. */
@@ -84,6 +91,29 @@ export const listenerSchema: z.ZodType<ListenerEntry> = z
       description:
         'How a refusal is said: deny is an HTTP error; hard-stop is an answer that also stops an engine which would then ask the registry itself. Use hard-stop for listeners that engines use as a mirror.',
     }),
+    completeFirst: flag({
+      text: 'Answer a tag only when the whole image has been fetched, verified and stored, so that altered or missing content is a refusal of the tag. Makes first pulls slower.',
+    }).prefault(false),
+    completePlatforms: z
+      .array(
+        parsed('platform', { text: 'Platform.' }, (text) => {
+          const platform = parsePlatform(text);
+          return platform === undefined
+            ? { ok: false, problem: 'is not a platform', fix: 'write it as in linux/amd64' }
+            : { ok: true, value: platform };
+        }),
+      )
+      .prefault([])
+      .meta({
+        description:
+          'With completeFirst: the platforms of an image that are fetched; an empty list means all. Engines of other platforms are not protected.',
+        [EXAMPLE_MEMBER]: ['linux/amd64'],
+      }),
+    completeWithin: duration({
+      text: 'With completeFirst: how long a pull waits for the rest of its image before the tag is refused; fetching goes on for the next try. containerd from 2.3 on waits for 30s.',
+      min: SECOND,
+      max: HOUR,
+    }).prefault('25s'),
   })
   .meta({ description: 'One listener for engines.' });
 

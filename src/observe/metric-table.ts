@@ -149,6 +149,22 @@ export const METRIC_TABLE = {
     help: 'Blobs being read from upstreams now.',
     labels: {},
   },
+  pinnace_completions_in_flight: {
+    type: 'gauge',
+    help: 'Images being fetched whole before their tag is answered (completeFirst).',
+    labels: {},
+  },
+  pinnace_completion_duration_seconds: {
+    type: 'histogram',
+    help: 'Time until an image was whole, or known not to become so (completeFirst).',
+    labels: { outcome: ['whole', 'refused'] },
+    buckets: [0.1, 0.5, 1, 2.5, 5, 10, 25, 60, 180, 600, 1800],
+  },
+  pinnace_completed_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of images that became whole before their tag was answered, cached parts included (completeFirst).',
+    labels: {},
+  },
   pinnace_joined_requests_total: {
     type: 'counter',
     help: 'Requests that shared work already under way.',

@@ -8,6 +8,7 @@ import {
   isSchema1MediaType,
   type ManifestMediaType,
 } from './media-types.ts';
+import { type Platform, platformOf } from './platform.ts';
 import { repeatedMember } from './unique-members.ts';
 
 /** The largest manifest that is read, in bytes: what the strictest engine accepts. */
@@ -24,6 +25,8 @@ export interface Manifest {
   readonly parts: readonly Descriptor[];
   /** The digests of those parts that the document says may be had elsewhere (`urls`). */
   readonly foreign: ReadonlySet<Digest>;
+  /** For which machines each child of an index is; a child that is not in it names none. */
+  readonly platforms: ReadonlyMap<Digest, readonly Platform[]>;
 }
 
 /** The members that are read, of the document and of descriptors alike; nothing is known of their values. */
@@ -37,6 +40,7 @@ interface Members {
   readonly digest?: unknown;
   readonly size?: unknown;
   readonly urls?: unknown;
+  readonly platform?: unknown;
 }
 
 /** `Content-Type` values that say nothing about a manifest; servers of plain files send them. */
@@ -165,10 +169,11 @@ function items(value: unknown): readonly unknown[] {
 function collect(
   values: readonly unknown[],
   kind: Descriptor['kind'],
-): Pick<Manifest, 'parts' | 'foreign'> {
+): Pick<Manifest, 'parts' | 'foreign' | 'platforms'> {
   if (values.length > MAX_MANIFEST_PARTS) throw invalid('refers to too much content');
   const parts = new Map<Digest, Descriptor>();
   const foreign = new Set<Digest>();
+  const platforms = new Map<Digest, readonly Platform[]>();
   for (const value of values) {
     const members = object(value, 'a descriptor');
     const part = descriptor(members, kind);
@@ -178,8 +183,13 @@ function collect(
     }
     if (earlier === undefined) parts.set(part.digest, part);
     if (Array.isArray(members.urls) && members.urls.length > 0) foreign.add(part.digest);
+    const platform = platformOf(members.platform);
+    // One image may stand there for several platforms.
+    if (platform !== undefined) {
+      platforms.set(part.digest, [...(platforms.get(part.digest) ?? []), platform]);
+    }
   }
-  return { parts: [...parts.values()], foreign };
+  return { parts: [...parts.values()], foreign, platforms };
 }
 
 function descriptor(members: Members, kind: Descriptor['kind']): Descriptor {

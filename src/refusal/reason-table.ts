@@ -5,6 +5,7 @@ import type {
   TrustServerReason,
   UpstreamReason,
 } from '../base/reason-code.ts';
+import { formatDuration } from '../base/units.ts';
 import { factText } from './plain-text.ts';
 import { inconclusive, type ReasonRow, refused } from './reason-row.ts';
 import { TRUST_ROWS } from './trust-rows.ts';
@@ -76,6 +77,22 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     happened: () => 'this digest belongs to no signed tag of the repository',
     remedy: 'Pull a signed tag, or ask the publisher to sign this image.',
     logLevel: 'info',
+  }),
+  image_not_ready: inconclusive({
+    happened: (facts) => {
+      const withinMs = facts['withinMs'];
+      const waited = typeof withinMs === 'number' ? ` in ${formatDuration(withinMs)}` : '';
+      return `Pinnace fetches the whole image before it answers, and that was not done${waited}; it goes on`;
+    },
+    remedy: 'Pull again in a moment: it is answered at once when the image is whole.',
+    logLevel: 'info',
+  }),
+  image_incomplete: inconclusive({
+    happened: () =>
+      'the image has to be whole in the cache of Pinnace before it is answered, and cannot be kept there',
+    remedy: 'Tell the operator of Pinnace to look at cache.maxBytes and at the disk.',
+    logLevel: 'error',
+    retryAfterSeconds: 60,
   }),
   clock_went_back: inconclusive({
     happened: (facts) => {

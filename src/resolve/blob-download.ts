@@ -91,6 +91,11 @@ export class BlobDownload {
     return this.size - writer.storedBytes > this.#options.windowBytes;
   }
 
+  /** Resolves when it is over: stored, finished without being stored, or failed. */
+  get settled(): Promise<void> {
+    return this.#running;
+  }
+
   /** Begins; call once, after the first reader was attached. */
   start(): void {
     this.#running = this.#run().catch((cause: unknown) => this.#fail(asUpstreamError(cause)));

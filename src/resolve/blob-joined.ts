@@ -71,6 +71,12 @@ export class JoinedBlobs implements BlobProvider {
     }
   }
 
+  /** Resolves when no download of this content is under way, whether it is stored now or not. */
+  async settled(digest: Digest): Promise<void> {
+    const downloads = [...(this.#downloads.get(digest) ?? [])];
+    await Promise.all(downloads.map((download) => download.settled));
+  }
+
   /** Aborts all downloads and refuses new ones; resolves when their temporary files are gone. */
   async stop(): Promise<void> {
     this.#isStopped = true;

@@ -25,6 +25,27 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
   });
 });
 
+test('images are completed first only where that is asked for, of the platforms that are named', async () => {
+  const listener = async (more: string): Promise<unknown> => {
+    const text = GOOD.replace('127.0.0.1:5000 }', `127.0.0.1:5000, refusal: hard-stop, ${more} }`);
+    return (await configOf(text)).listeners[0]?.completeFirst;
+  };
+  assert.equal(await listener('completeFirst: false, completeWithin: 5s'), undefined);
+  assert.deepEqual(await listener('completeFirst: true'), { platforms: [], withinMs: 25_000 });
+  assert.deepEqual(
+    await listener(
+      'completeFirst: true, completePlatforms: [linux/amd64, linux/arm/v7], completeWithin: 2m',
+    ),
+    {
+      platforms: [
+        { os: 'linux', architecture: 'amd64' },
+        { os: 'linux', architecture: 'arm', variant: 'v7' },
+      ],
+      withinMs: 120_000,
+    },
+  );
+});
+
 test('maxAge 0s asks at every pull', async () => {
   const config = await configOf(GOOD.replace('kind: notary', 'kind: notary\n    maxAge: 0s'));
   assert.equal(config.trust.get('corp')?.maxAgeMs, 0);
@@ -110,6 +131,16 @@ const WARNINGS = [
   {
     name: 'none for a mirror that stops hard',
     yaml: HUB.replace('5000 }', '5000, defaultRegistry: docker.io, refusal: hard-stop }'),
+    paths: [],
+  },
+  {
+    name: 'whole images first, where refusals of layers are obeyed anyway',
+    yaml: GOOD.replace('5000 }', '5000, completeFirst: true }'),
+    paths: ['listeners.registry.completeFirst'],
+  },
+  {
+    name: 'none for whole images first on a mirror that stops hard',
+    yaml: GOOD.replace('5000 }', '5000, completeFirst: true, refusal: hard-stop }'),
     paths: [],
   },
   {

@@ -79,6 +79,17 @@ const CASES: readonly ProblemCase[] = [
     fix: 'hard-stop',
   },
   {
+    name: 'a platform without its architecture',
+    change: [LISTENER, 'registry: { address: 127.0.0.1:5000, completePlatforms: [linux] }'],
+    paths: ['listeners.registry.completePlatforms[0]'],
+    fix: 'linux/amd64',
+  },
+  {
+    name: 'no time to complete an image in',
+    change: [LISTENER, 'registry: { address: 127.0.0.1:5000, completeWithin: 0s }'],
+    paths: ['listeners.registry.completeWithin'],
+  },
+  {
     name: 'defaultRegistry without upstream',
     change: [LISTENER, 'registry: { address: 127.0.0.1:5000, defaultRegistry: quay.io }'],
     paths: ['listeners.registry.defaultRegistry'],

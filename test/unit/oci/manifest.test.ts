@@ -65,6 +65,19 @@ describe('parseManifest reads', () => {
     );
   });
 
+  it('for which machines the children of an index are', () => {
+    const amd64 = { os: 'linux', architecture: 'amd64' };
+    const arm64 = { os: 'linux', architecture: 'arm64' };
+    const children = [
+      part('11', { mediaType: OCI, platform: amd64 }),
+      part('11', { mediaType: OCI, platform: arm64 }),
+      part('22', { mediaType: OCI, platform: { os: 'unknown', architecture: 'unknown' } }),
+      part('33', { mediaType: OCI }),
+    ];
+    const { platforms } = parseManifest(bytes(index({ manifests: children })), INDEX);
+    assert.deepEqual([...platforms], [[digest('11'), [amd64, arm64]]]);
+  });
+
   const accepted: readonly (readonly [
     row: string,
     document: object,
