@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 /**
- * The floor: a `node:http` server that sends one file's bytes for every request and does nothing else.
- * Arguments: port, file, media type.
+ * The floor: a `node:http` server that sends the same answer whatever is asked, and does nothing else.
+ * Arguments: port, file with the body, header fields as JSON (alternately names and values).
  */
-const [port = '0', file = '', mediaType = ''] = process.argv.slice(2);
+const [port = '0', file = '', fields = '[]'] = process.argv.slice(2);
 const bytes = readFileSync(file);
 const body = bytes.length <= 64 * 1024 ? bytes.toString('latin1') : bytes;
-const headers = ['Content-Type', mediaType, 'Content-Length', String(bytes.length)];
+const headers: string[] = JSON.parse(fields);
 
 createServer((request, response) => {
   response.writeHead(200, headers);

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Contender } from './contender.ts';
-
-/** What an engine asks for. */
-export const MANIFEST_ACCEPT =
-  'application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json';
+import { MANIFEST_ACCEPT } from './engine.ts';
 
 /**
  * Fetches a path once and holds the body to its digest, so that nobody is measured at sending something else.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Agent, get } from 'node:http';
 import { run } from '../e2e/support/process.ts';
-import { MANIFEST_ACCEPT } from './check.ts';
+import { MANIFEST_ACCEPT } from './engine.ts';
 import { pinnedTo } from './machine.ts';
 
 /** One answer, held to its digest. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { freePort } from '../e2e/support/port.ts';
 import { Daemon } from '../e2e/support/process.ts';
+import { MANIFEST_ACCEPT } from './engine.ts';
 import { pinnedTo } from './machine.ts';
 import { BENCH_REGISTRY, type Site } from './site.ts';
 
@@ -132,14 +133,19 @@ export async function startRegistry(
   return await answering('docker-registry', port, daemon);
 }
 
-/** Starts a bare `node:http` server that sends these bytes whatever is asked. */
-export async function startBare(site: Site, bytes: Uint8Array, type: string): Promise<Contender> {
+/** Fields of an answer that `node:http` writes by itself. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['date', 'connection', 'keep-alive']);
+
+/** Starts a bare `node:http` server that gives, whatever is asked, the answer that `url` gives now: fields and body. */
+export async function startBare(site: Site, url: string): Promise<Contender> {
   const folder = await site.folder('bare');
   const file = join(folder, 'body');
-  await writeFile(file, bytes);
+  const answer = await fetch(url, { headers: { accept: MANIFEST_ACCEPT } });
+  await writeFile(file, new Uint8Array(await answer.arrayBuffer()));
+  const fields = [...answer.headers].filter(([name]) => !OWN_FIELDS.has(name)).flat();
   const port = await freePort();
   const script = join(ROOT, 'test/bench/bare-server.ts');
-  const command = [process.execPath, script, String(port), file, type];
+  const command = [process.execPath, script, String(port), file, JSON.stringify(fields)];
   const daemon = Daemon.start(pinnedTo('server', command), join(folder, 'log'));
   return await answering('node:http', port, daemon);
 }

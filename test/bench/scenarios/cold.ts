@@ -1,6 +1,7 @@
-import { MANIFEST_ACCEPT, requireBytes } from '../check.ts';
+import { requireBytes } from '../check.ts';
 import { download } from '../client.ts';
 import { type Contender, startNginx, startPinnace, startRegistry } from '../contender.ts';
+import { MANIFEST_ACCEPT } from '../engine.ts';
 import { lookInTurns } from '../samples.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
 import { imageOf } from '../site.ts';

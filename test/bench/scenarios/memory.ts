@@ -1,7 +1,8 @@
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MANIFEST_ACCEPT, requireBytes } from '../check.ts';
+import { requireBytes } from '../check.ts';
 import { type PinnaceRun, startPinnace } from '../contender.ts';
+import { MANIFEST_ACCEPT } from '../engine.ts';
 import type { Figure } from '../figure.ts';
 import { loadFor } from '../load.ts';
 import { residentBytesOf } from '../machine.ts';

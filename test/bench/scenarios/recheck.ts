@@ -1,5 +1,6 @@
-import { MANIFEST_ACCEPT, requireBytes } from '../check.ts';
+import { requireBytes } from '../check.ts';
 import { startPinnace, startRegistry } from '../contender.ts';
+import { MANIFEST_ACCEPT } from '../engine.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
 import { imageOf } from '../site.ts';
 import { takeTurns } from '../turns.ts';

@@ -1,4 +1,4 @@
-import { MANIFEST_ACCEPT, requireBytes, requireRefusal } from '../check.ts';
+import { requireBytes, requireRefusal } from '../check.ts';
 import {
   type Contender,
   startBare,
@@ -6,6 +6,7 @@ import {
   startPinnace,
   startRegistry,
 } from '../contender.ts';
+import { MANIFEST_ACCEPT } from '../engine.ts';
 import type { Figure } from '../figure.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
 import { imageOf } from '../site.ts';
@@ -43,12 +44,12 @@ async function run(context: BenchContext, requestLog: boolean): Promise<Outcome>
   const publisher = site.publisher('warm/tag');
   publisher.release('1.0', image);
   publisher.push('unsigned', other);
+  const pinnace = await startPinnace(site, { requestLog });
   const peers: Contender[] = [
     await startNginx(site, { requestLog }),
     await startRegistry(site, { requestLog }),
-    await startBare(site, image.manifest.bytes, image.manifest.mediaType),
+    await startBare(site, `${pinnace.url}${PATH}`),
   ];
-  const pinnace = await startPinnace(site, { requestLog });
   const all = [pinnace, ...peers];
   try {
     for (const each of all) await requireBytes(each, PATH, image.manifest.digest);
