@@ -12,6 +12,9 @@ export interface CollectionIo extends CommandIo {
   readonly clock: Clock;
 }
 
+/** What a command line works with; somebody may stand in for the terminal of this process. */
+export type CommandLineIo = CommandIo & Partial<Pick<CollectionIo, 'terminal'>>;
+
 /** Options that all commands about a collection share. */
 export interface CollectionOptions {
   readonly dir: string;

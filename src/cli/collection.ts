@@ -14,7 +14,7 @@ import {
   type KeygenOptions,
   makeKey,
 } from './collection-init.ts';
-import type { CollectionIo, CollectionOptions } from './collection-io.ts';
+import type { CollectionIo, CollectionOptions, CommandLineIo } from './collection-io.ts';
 import {
   publishCollection,
   type ReachOptions,
@@ -38,7 +38,6 @@ import {
   signPending,
 } from './collection-signers.ts';
 import { terminalOf } from './collection-terminal.ts';
-import type { CommandIo } from './serve.ts';
 
 type Finish = (exitCode: number) => void;
 
@@ -48,10 +47,10 @@ Exit codes: 0 done; 1 refused, nothing was changed; 2 signed, but waiting for fu
 64 the command line is wrong. Passphrases come from the terminal, --passphrase-file, or the variable PINNACE_PASSPHRASE.`;
 
 /** Adds the commands by which a site runs a collection of its own. */
-export function addCollectionCommands(program: Command, io: CommandIo, finish: Finish): void {
+export function addCollectionCommands(program: Command, io: CommandLineIo, finish: Finish): void {
   const collectionIo: CollectionIo = {
-    ...io,
     terminal: terminalOf(process.stdin, io),
+    ...io,
     clock: systemClock,
   };
   const group = program

@@ -4,6 +4,7 @@ import { VERSION } from '../base/version.ts';
 import { processEnvironment } from '../config/env.ts';
 import { checkConfig } from './check-config.ts';
 import { addCollectionCommands } from './collection.ts';
+import type { CommandLineIo } from './collection-io.ts';
 import { addMigrateCommands } from './collection-migrate.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
@@ -24,7 +25,11 @@ const CONFIG_OPTION = ['-c, --config <file>', 'configuration file', DEFAULT_CONF
  */
 export async function runCommandLine(
   words: readonly string[],
-  io: CommandIo = { stdout: process.stdout, stderr: process.stderr, env: processEnvironment() },
+  io: CommandLineIo = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: processEnvironment(),
+  },
 ): Promise<number> {
   let exitCode: number = EXIT.ok;
   const program = buildProgram(io, (code) => {
@@ -42,7 +47,7 @@ export async function runCommandLine(
   }
 }
 
-function buildProgram(io: CommandIo, finish: (exitCode: number) => void): Command {
+function buildProgram(io: CommandLineIo, finish: (exitCode: number) => void): Command {
   const program = new Command('pinnace')
     .description(
       'A verifying registry proxy: tags are pinned to signed digests before an engine sees them.',
