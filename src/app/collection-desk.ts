@@ -14,7 +14,7 @@ import { DiskCollectionFolder } from '../store/collection-folder.ts';
 import { findKeyFiles } from '../store/collection-keys.ts';
 import { PublishFolder } from '../store/collection-publish.ts';
 import { HttpPublishTarget, OciPublishTarget } from '../upstream/collection-publish.ts';
-import type { Credentials } from '../upstream/credentials.ts';
+import { passwordCredentials } from '../upstream/credentials.ts';
 import type { ProxyOptions } from '../upstream/http-dispatcher.ts';
 import { MetadataServer } from '../upstream/metadata-server.ts';
 import { tufLocation } from '../upstream/metadata-url.ts';
@@ -28,7 +28,7 @@ export interface PublishOptions {
   /** Its upstreams' addresses, authorities and credentials serve for `oci://` targets too. */
   readonly config?: Config;
   /** Come before those of the configuration. */
-  readonly credentials?: Credentials;
+  readonly credentials?: { readonly username: string; readonly password: () => Promise<string> };
   /** PEM text of certificate authorities trusted in addition to the usual roots. */
   readonly ca?: string;
   /** HTTP proxies on the way there. */
@@ -96,7 +96,9 @@ export function publishTargetOf(text: string, options: PublishOptions): Closing<
   }
   const upstream = options.config?.upstreams.get(repository.registry.toLowerCase());
   const configured =
-    upstream === undefined ? { url: urlOf(repository.registry) } : optionsOf(upstream);
+    upstream === undefined
+      ? { url: urlOf(repository.registry) }
+      : optionsOf(upstream, options.clock);
   const client = pushClient({ ...configured, ...connectionOf(options) }, options);
   return { value: new OciPublishTarget(client, repository, tag), close: () => client.close() };
 }
@@ -145,7 +147,9 @@ function connectionOf({
   return {
     ...(proxy === undefined ? {} : { proxy }),
     ...(ca === undefined ? {} : { ca }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: passwordCredentials(credentials.username, credentials.password) }),
   };
 }
 

@@ -53,7 +53,7 @@ export class ImageSource {
       upstreams.set(registry, proxy === undefined ? { url } : { url, proxy });
     }
     for (const [host, upstream] of config?.upstreams ?? []) {
-      upstreams.set(parseRegistryHost(host), optionsOf(upstream));
+      upstreams.set(parseRegistryHost(host), optionsOf(upstream, clock));
     }
     this.#client = new RegistryClient(upstreams, { version, clock });
   }

@@ -51,6 +51,10 @@ export function observedCoreEvents(
         metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
       rateLimitRemaining: (upstream, count) =>
         metrics.set('pinnace_upstream_rate_limit_remaining', { upstream }, count),
+      login(upstream, outcome) {
+        metrics.count('pinnace_upstream_logins_total', { upstream, outcome });
+        if (outcome !== 'ok') log.event('upstream.login_failed', { upstream, outcome });
+      },
     },
     blobs: {
       joined: () => metrics.count('pinnace_joined_requests_total', { kind: 'blob' }),

@@ -94,7 +94,7 @@ export function assembleCore(
   const { version, clock, events, answerCounts } = context;
   requireUsableRoots(config);
   const policy = compilePolicy(config.rules);
-  const registries = new RegistryClient(upstreamOptions(config), {
+  const registries = new RegistryClient(upstreamOptions(config, clock), {
     version,
     clock,
     events: events.upstream,
@@ -164,8 +164,11 @@ function createCollections(
   return { sources, collections: new Collections(own) };
 }
 
-function upstreamOptions(config: Config): ReadonlyMap<RegistryHost, UpstreamOptions> {
+function upstreamOptions(config: Config, clock: Clock): ReadonlyMap<RegistryHost, UpstreamOptions> {
   return new Map(
-    [...config.upstreams].map(([host, upstream]) => [parseRegistryHost(host), optionsOf(upstream)]),
+    [...config.upstreams].map(([host, upstream]) => [
+      parseRegistryHost(host),
+      optionsOf(upstream, clock),
+    ]),
   );
 }

@@ -28,6 +28,7 @@ import { type LocateMetadata, MetadataServer } from '../upstream/metadata-server
 import { notaryLocation, tufLocation } from '../upstream/metadata-url.ts';
 import { OciMetadataSource } from '../upstream/oci-metadata-source.ts';
 import type { RegistryClient } from '../upstream/registry-client.ts';
+import { credentialsOf } from './credentials.ts';
 
 /** What every trust source is made with. */
 export interface TrustSourceContext {
@@ -140,7 +141,7 @@ function createServer(
     clock,
     events,
     ...(ca === undefined ? {} : { ca }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(credentials === undefined ? {} : { credentials: credentialsOf(credentials, url, clock) }),
     realmHosts: [...realmHosts],
     proxy,
   });

@@ -53,11 +53,12 @@ function buildServer(
   entry: TrustEntry,
   builder: ConfigBuilder,
 ): TrustServerConfig {
+  const { url } = entry;
   return {
     // Elsewhere than on a server there is no Notary source, as the check across keys has made sure.
-    url: entry.url.kind === 'server' ? urlText(entry.url.url) : '',
+    url: url.kind === 'server' ? urlText(url.url) : '',
     ...builder.ca(path, entry.ca),
-    ...builder.credentials(path, entry.credentials),
+    ...(url.kind === 'server' ? builder.credentials(path, entry.credentials, url.url) : {}),
     realmHosts: new Set(entry.realmHosts),
     proxy: builder.environmentProxy(),
   };

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import type { Rule } from '../policy/policy.ts';
+import { buildCredentials } from './build-credentials.ts';
 import type { Config, ListenerConfig, UpstreamConfig } from './config.ts';
 import type { Credentials, KeyPair } from './connection.ts';
 import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
-import { ConfigError } from './errors.ts';
-import { MAX_NAMED_FILE_BYTES, type NamedFiles, parsePassword } from './named-files.ts';
+import type { NamedFiles } from './named-files.ts';
 import { type ConfigPath, formatPath } from './path.ts';
-import { type ReadFile, readLimited } from './read-file.ts';
+import type { ReadFile } from './read-file.ts';
 import type { ConfigFile, RuleEntry } from './schema.ts';
+import type { CredentialsEntry } from './schema-credentials.ts';
 import type { ListenerEntry, UpstreamEntry } from './schema-network.ts';
-import type { CredentialsEntry } from './schema-parts.ts';
 
 /** What a configuration is completed from, beside its own text. */
 export interface BuildContext {
@@ -59,21 +59,15 @@ export class ConfigBuilder {
     return name === undefined ? {} : { ca: this.fileText([...path, 'ca']) };
   }
 
-  /** Member `credentials`, where there is an entry for it. */
+  /** Member `credentials` of what is at `path`, where there is an entry for it. */
   credentials(
     path: ConfigPath,
     entry: CredentialsEntry | undefined,
+    url: URL,
   ): { readonly credentials?: Credentials } {
     if (entry === undefined) return {};
-    const { username, passwordFile, passwordEnv } = entry;
-    if (passwordFile === undefined) {
-      const password = this.#context.env[passwordEnv ?? ''] ?? '';
-      return { credentials: { username, password: async () => password } };
-    }
-    const file = resolve(this.#context.folder, passwordFile);
-    const at = formatPath([...path, 'credentials', 'passwordFile']);
-    const { read } = this.#context;
-    return { credentials: { username, password: () => readPassword(read, file, at) } };
+    const context = { ...this.#context, path: [...path, 'credentials'], url };
+    return { credentials: buildCredentials(entry, context) };
   }
 
   /** The proxies that the environment asks for. */
@@ -108,7 +102,7 @@ export class ConfigBuilder {
         headersMs: timeouts.headers,
         idleMs: timeouts.idle,
       },
-      ...this.credentials(path, entry.credentials),
+      ...this.credentials(path, entry.credentials, entry.url),
       ...this.ca(path, entry.ca),
       ...(clientCert === undefined ? {} : { clientCert: this.#keyPair([...path, 'clientCert']) }),
     };
@@ -134,16 +128,4 @@ function buildRule(entry: RuleEntry): Rule {
   return trust === undefined
     ? { match, requirement: { kind: 'unverified', reason } }
     : { match, requirement: { kind: 'verified', source: trust, signers } };
-}
-
-async function readPassword(read: ReadFile, file: string, path: string): Promise<string> {
-  const content = await readLimited(read, file, MAX_NAMED_FILE_BYTES);
-  if (!content.ok) {
-    throw new ConfigError(file, [{ path, problem: `the file ${file} ${content.problem}` }]);
-  }
-  const password = parsePassword(new TextDecoder().decode(content.bytes));
-  if (!password.ok) {
-    throw new ConfigError(file, [{ path, problem: `the file ${file} ${password.problem}` }]);
-  }
-  return password.value;
 }

@@ -1,4 +1,3 @@
-import type { Environment } from './env.ts';
 import type { Findings } from './findings.ts';
 import { nearestName } from './nearest-name.ts';
 import { type ConfigPath, formatPath } from './path.ts';
@@ -119,44 +118,6 @@ export function checkUpstreams(config: TolerantReader, findings: Findings): void
         'is plain http: verified content is safe all the same, but what a rule allows unverified could be altered on the way',
       );
     }
-  }
-}
-
-/** Checks that each set of credentials names exactly one place for the password, and that variables are set. */
-export function checkCredentials(
-  config: TolerantReader,
-  env: Environment | undefined,
-  findings: Findings,
-): void {
-  for (const section of ['upstreams', 'trust']) {
-    for (const name of config.names(section)) {
-      const path = [section, name, 'credentials'];
-      if (config.names(...path).length === 0) continue;
-      checkPasswordPlace(config, path, findings);
-      const variable = config.text(...path, 'passwordEnv');
-      if (env === undefined || variable === undefined) continue;
-      if ((env[variable] ?? '') === '') {
-        findings.problem(
-          [...path, 'passwordEnv'],
-          `the environment variable ${variable} is not set`,
-          'set it in the environment of the service',
-        );
-      }
-    }
-  }
-}
-
-function checkPasswordPlace(config: TolerantReader, path: ConfigPath, findings: Findings): void {
-  const hasFile = config.has(...path, 'passwordFile');
-  const hasVariable = config.has(...path, 'passwordEnv');
-  if (hasFile && hasVariable) {
-    findings.problem(path, 'has both passwordFile and passwordEnv', 'keep one of them');
-  } else if (!hasFile && !hasVariable) {
-    findings.problem(
-      path,
-      'says nowhere where the password is',
-      'add passwordFile: (a file that holds it) or passwordEnv: (a variable that holds it)',
-    );
   }
 }
 

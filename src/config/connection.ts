@@ -1,6 +1,7 @@
 import type { Repository, Tag } from '../oci/names.ts';
 import type { Patterned } from '../policy/pattern-index.ts';
-import type { ProxyEnvironment } from './env.ts';
+import type { DockerLogin } from './docker-config.ts';
+import type { HelperEnvironment, ProxyEnvironment } from './env.ts';
 import type { TargetTemplate } from './target-template.ts';
 
 /** A certificate with its intermediates and its private key, both PEM text. */
@@ -9,16 +10,35 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** A user name, and its password at the time of the call. */
-export interface Credentials {
-  readonly username: string;
-  /**
-   * Reads the password file anew, so that a changed password is used at once; a password from the environment stays.
-   *
-   * @throws {ConfigError} `config_invalid` when the file is no longer there or no longer holds one line
-   */
-  readonly password: () => Promise<string>;
-}
+/** Reads a file anew, so that what it holds now is used at once; it throws `ConfigError` `config_invalid`, without quoting it. */
+type ReadNow<Value> = () => Promise<Value>;
+
+/** Who Pinnace logs in as at one server; secrets are as they are at the time of the call. */
+export type Credentials =
+  | {
+      readonly kind: 'password';
+      readonly username: string;
+      /** A password from the environment stays as it was at the start. */
+      readonly password: ReadNow<string>;
+    }
+  /** A token that is sent as it is. */
+  | { readonly kind: 'access-token'; readonly token: ReadNow<string> }
+  /** A token that is exchanged for others at the token service. */
+  | { readonly kind: 'refresh-token'; readonly token: ReadNow<string> }
+  | {
+      readonly kind: 'docker-config';
+      /** What the file says of the server. */
+      readonly login: ReadNow<DockerLogin>;
+      /** A function, so that no configuration printed by mistake shows it. */
+      readonly helperEnvironment: () => HelperEnvironment;
+    }
+  | {
+      readonly kind: 'helper';
+      /** What follows `docker-credential-` in the program's name. */
+      readonly helper: string;
+      /** A function, so that no configuration printed by mistake shows it. */
+      readonly helperEnvironment: () => HelperEnvironment;
+    };
 
 /** What makes a root believed. */
 export type RootBelief =

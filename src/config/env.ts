@@ -28,6 +28,30 @@ export function proxyEnvironment(env: Environment): ProxyEnvironment {
   };
 }
 
+/** The environment of credential helpers: what they need to find the account they speak for, and nothing else. */
+export type HelperEnvironment = Readonly<Record<string, string>>;
+
+const HELPER_VARIABLES: ReadonlySet<string> = new Set([
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'LANG', 'LC_ALL', 'DOCKER_CONFIG'],
+  ...['XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS'],
+  ...['GNUPGHOME', 'PASSWORD_STORE_DIR', 'SSL_CERT_FILE', 'SSL_CERT_DIR'],
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'],
+]);
+const HELPER_PREFIXES: readonly string[] = [
+  ...['AWS_', 'GOOGLE_', 'GCE_', 'CLOUDSDK_', 'AZURE_', 'MSI_', 'IDENTITY_'],
+];
+
+/** Picks what credential helpers are given of the environment. */
+export function helperEnvironment(env: Environment): HelperEnvironment {
+  const picked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    const isPicked =
+      HELPER_VARIABLES.has(name) || HELPER_PREFIXES.some((prefix) => name.startsWith(prefix));
+    if (isPicked && value !== undefined) picked[name] = value;
+  }
+  return picked;
+}
+
 function firstSet(...values: readonly (string | undefined)[]): string | undefined {
   return values.find((value) => value !== undefined && value !== '');
 }

@@ -2,7 +2,8 @@ import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ConfigBuilder } from './build.ts';
 import { buildTrustSource } from './build-trust.ts';
-import { checkCredentials, checkListeners, checkUpstreams } from './check-network.ts';
+import { checkCredentials, checkDockerLogins } from './check-credentials.ts';
+import { checkListeners, checkUpstreams } from './check-network.ts';
 import { checkPolicy } from './check-policy.ts';
 import { checkTrustSources } from './check-trust.ts';
 import type { Config } from './config.ts';
@@ -62,6 +63,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Lo
     options.checkFiles === false
       ? new Map()
       : await readNamedFiles(source, { read, folder, now }, findings);
+  checkDockerLogins(new TolerantReader(source.data), files, findings);
   sayNotYet(source, findings);
 
   const problems = findings.problems(document.lineOf);

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { parseDockerConfig } from './docker-config.ts';
 import type { Findings } from './findings.ts';
 import { type ConfigPath, formatPath, valueAt } from './path.ts';
 import { belongTogether, checkPrivateKey, doubtfulDates, parseCertificates } from './pem.ts';
@@ -64,8 +65,9 @@ async function readText(
   const file = resolve(options.folder, reference.name);
   const content = await readLimited(options.read, file, MAX_NAMED_FILE_BYTES);
   if (content.ok) return decode(reference, content.bytes, findings);
-  // A password written where the name of its file belongs must not be printed.
-  const isShown = reference.kind !== 'password' || reference.name.includes('/');
+  // A secret written where the name of its file belongs must not be printed.
+  const isSecret = reference.kind === 'password' || reference.kind === 'token';
+  const isShown = !isSecret || reference.name.includes('/');
   findings.problem(reference.path, `the file ${isShown ? file : 'named here'} ${content.problem}`);
   return undefined;
 }
@@ -110,6 +112,8 @@ function judge(
 const CHECKS = {
   'private-key': checkPrivateKey,
   password: parsePassword,
+  token: parseToken,
+  'docker-config': parseDockerConfig,
   'tuf-root': parseTufRoot,
 } as const;
 
@@ -120,6 +124,13 @@ export function parsePassword(text: string): Parsed<string> {
   return /[\r\n]/.test(password)
     ? { ok: false, problem: 'has more than one line', fix: 'leave only the password in it' }
     : { ok: true, value: password };
+}
+
+/** Reads the text of a token file: one line, without spaces. */
+export function parseToken(text: string): Parsed<string> {
+  const line = parsePassword(text);
+  if (!line.ok || /^[\x21-\x7e]+$/.test(line.value)) return line;
+  return { ok: false, problem: 'is not a token', fix: 'leave only the token in it' };
 }
 
 function checkKeyPairs(

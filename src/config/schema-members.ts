@@ -11,4 +11,10 @@ export const EXAMPLE_MEMBER = 'x-example';
 export const NOT_YET_MEMBER = 'x-not-yet';
 
 /** What a file named in the configuration has to hold. */
-export type FileKind = 'certificates' | 'private-key' | 'password' | 'tuf-root';
+export type FileKind =
+  | 'certificates'
+  | 'private-key'
+  | 'password'
+  | 'token'
+  | 'docker-config'
+  | 'tuf-root';

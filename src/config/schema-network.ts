@@ -1,13 +1,9 @@
 import { z } from 'zod';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
+import { type CredentialsEntry, credentialsSchema } from './schema-credentials.ts';
 import { duration, file, flag, parsed } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER } from './schema-members.ts';
-import {
-  type CredentialsEntry,
-  credentialsSchema,
-  type KeyPairEntry,
-  keyPairSchema,
-} from './schema-parts.ts';
+import { type KeyPairEntry, keyPairSchema } from './schema-parts.ts';
 import {
   type HostPort,
   parseAddress,

@@ -153,6 +153,8 @@ function fileKindOf(value: unknown): FileKind | undefined {
     case 'certificates':
     case 'private-key':
     case 'password':
+    case 'token':
+    case 'docker-config':
     case 'tuf-root':
       return value;
     default:

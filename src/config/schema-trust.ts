@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { parsePattern } from './patterns.ts';
+import { type CredentialsEntry, credentialsSchema } from './schema-credentials.ts';
 import { duration, file, flag, parsed } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER } from './schema-members.ts';
-import { type CredentialsEntry, credentialsSchema, exactlyOneOf } from './schema-parts.ts';
+import { exactlyOneOf } from './schema-parts.ts';
 import { parseTargetTemplate, type TargetTemplate } from './target-template.ts';
 import { parseTrustUrl, type TrustLocation } from './trust-url.ts';
 import { parseHostName } from './values.ts';

@@ -31,6 +31,7 @@ export const LOG_EVENTS = {
   'cache.write_failed': 'warn',
   'upstream.rate_limited': 'warn',
   'upstream.failed': 'warn',
+  'upstream.login_failed': 'warn',
   'config.warning': 'warn',
   'config.reloaded': 'info',
   'config.reload_refused': 'error',

@@ -114,6 +114,11 @@ export const METRIC_TABLE = {
     help: 'What the upstream last said is left of its rate limit.',
     labels: { upstream: CONFIGURED },
   },
+  pinnace_upstream_logins_total: {
+    type: 'counter',
+    help: 'Logins at upstream registries and trust servers by outcome.',
+    labels: { upstream: CONFIGURED, outcome: ['ok', 'denied', 'failed'] },
+  },
   pinnace_cache_hits_total: {
     type: 'counter',
     help: 'Lookups answered from a cache.',

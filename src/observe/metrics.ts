@@ -107,6 +107,9 @@ export class Metrics {
       for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
         this.count('pinnace_upstream_requests_total', { upstream, outcome }, 0);
       }
+      for (const outcome of METRIC_TABLE.pinnace_upstream_logins_total.labels.outcome) {
+        this.count('pinnace_upstream_logins_total', { upstream, outcome }, 0);
+      }
     }
   }
 

@@ -1,43 +1,67 @@
 import { ExchangeError } from './errors.ts';
 
-/** A user name, and a password that is read anew whenever it is needed. */
-export interface PasswordCredentials {
-  readonly username: string;
-  readonly password: () => Promise<string>;
+/** What a login is made with, as it was at one moment. */
+export type Secret =
+  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  /** Exchanged at the token service for access tokens and shown to nobody else: what Docker calls an identity token. */
+  | { readonly kind: 'refresh-token'; readonly token: string }
+  /** Sent to the upstream itself, as it is. */
+  | { readonly kind: 'access-token'; readonly token: string };
+
+/** Where the secret for one upstream comes from. */
+export interface Credentials {
+  /**
+   * The secret to use now.
+   *
+   * @param host - the upstream's, for messages
+   * @throws {ExchangeError} `denied` when there is none; what went wrong is not chained, since it may quote the secret
+   */
+  read(host: string): Promise<Secret>;
+  /** Tells that the upstream or its token service refused a secret that `read` gave: it is not kept any longer. */
+  refused(secret: Secret): void;
 }
 
-/** An identity token, exchanged at the token service for access tokens and shown to nobody else. */
-export interface IdentityTokenCredentials {
-  readonly refreshToken: () => Promise<string>;
+/** A user name, and a password that is read anew at every login. */
+export function passwordCredentials(
+  username: string,
+  password: () => Promise<string>,
+): Credentials {
+  return readAnew(password, (text) => ({ kind: 'password', username, password: text }));
 }
 
-/** How Pinnace logs in to one upstream. */
-export type Credentials = PasswordCredentials | IdentityTokenCredentials;
-
-/**
- * The value of an `Authorization` header for Basic.
- *
- * @throws {ExchangeError} `denied` when the password cannot be read
- * @source RFC 7617 §2
- */
-export async function basicAuthorization(
-  credentials: PasswordCredentials,
-  host: string,
-): Promise<string> {
-  const password = await readSecret(credentials.password, host);
-  return `Basic ${Buffer.from(`${credentials.username}:${password}`).toString('base64')}`;
+/** A refresh token that is read anew at every login. */
+export function refreshTokenCredentials(token: () => Promise<string>): Credentials {
+  return readAnew(token, (text) => ({ kind: 'refresh-token', token: text }));
 }
 
-/**
- * Reads a secret.
- *
- * @throws {ExchangeError} `denied`; what went wrong is not chained, since it may quote the secret
- */
-export async function readSecret(read: () => Promise<string>, host: string): Promise<string> {
-  try {
-    return await read();
-  } catch {
-    const message = `the credentials configured for ${host} cannot be read`;
-    throw new ExchangeError('denied', message, { detail: { host } });
-  }
+/** An access token that is read anew at every request. */
+export function accessTokenCredentials(token: () => Promise<string>): Credentials {
+  return readAnew(token, (text) => ({ kind: 'access-token', token: text }));
+}
+
+/** The value of an `Authorization` header for Basic. @source RFC 7617 §2 */
+export function basicAuthorization({
+  username,
+  password,
+}: Extract<Secret, { kind: 'password' }>): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** Whether two secrets are the same one, so that nothing is gained by trying the second. */
+export function isSameSecret(one: Secret, other: Secret): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function readAnew(read: () => Promise<string>, toSecret: (text: string) => Secret): Credentials {
+  return {
+    async read(host) {
+      try {
+        return toSecret(await read());
+      } catch {
+        const message = `the credentials configured for ${host} cannot be read`;
+        throw new ExchangeError('denied', message, { detail: { host } });
+      }
+    },
+    refused: () => undefined,
+  };
 }

@@ -15,6 +15,8 @@ export type ExchangeCode =
   | 'redirected'
   /** 401 or 403, or a login that could not be had. */
   | 'denied'
+  /** What a login is made from could not be had for now. */
+  | 'login_unavailable'
   | 'missing'
   | 'rate_limited'
   | 'server_error'

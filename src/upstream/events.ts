@@ -9,6 +9,9 @@ export type UpstreamOutcome =
   | 'server_error'
   | 'unreachable';
 
+/** How one login ended: `ok` when there is something to show to the upstream, `denied` when it, or its token service, refused. */
+export type LoginOutcome = 'ok' | 'denied' | 'failed';
+
 /**
  * What the upstream side tells those who count. `host` is always the configured upstream, never a redirect's target, so
  * the set of its values is bounded by the configuration.
@@ -20,6 +23,8 @@ export interface UpstreamEvents {
   bytes(host: string, count: number): void;
   /** The upstream said in `RateLimit-Remaining` how many requests are left. */
   rateLimitRemaining(host: string, count: number): void;
+  /** A token was asked for, or credentials were taken up or refused; use of what an earlier login gave does not count. */
+  login(host: string, outcome: LoginOutcome): void;
 }
 
 /** Events that nobody listens to. */
@@ -27,6 +32,7 @@ export const silentEvents: UpstreamEvents = {
   request: () => undefined,
   bytes: () => undefined,
   rateLimitRemaining: () => undefined,
+  login: () => undefined,
 };
 
 /**

@@ -2,12 +2,14 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { type BearerChallenge, type Challenge, parseChallenges } from '../oci/challenge.ts';
-import { basicAuthorization, type Credentials } from './credentials.ts';
+import { basicAuthorization, type Credentials, isSameSecret, type Secret } from './credentials.ts';
 import { abortable, withDeadline } from './deadline.ts';
+import { ExchangeError } from './errors.ts';
+import type { LoginOutcome } from './events.ts';
 import type { HttpClient } from './http-client.ts';
 import type { RealmPolicy } from './realm.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
-import { requestToken } from './token-request.ts';
+import { requestToken, TOKEN } from './token-request.ts';
 
 /** What the login of one upstream is made from. */
 export interface LoginOptions {
@@ -20,6 +22,8 @@ export interface LoginOptions {
   /** How long one login may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
+  /** Told how each login ended. */
+  readonly onLogin?: (outcome: LoginOutcome) => void;
 }
 
 /** What a 401 said, and to what. */
@@ -46,6 +50,8 @@ export class Login {
   readonly #options: LoginOptions;
   readonly #tokens: LRUCache<string, string>;
   readonly #flights = new SingleFlight<string, string>();
+  /** What was shown last without a token service between, and what it was made from. */
+  #shown: { readonly authorization: string; readonly secret: Secret } | undefined;
   #learned: Challenge | undefined;
 
   constructor(options: LoginOptions) {
@@ -91,21 +97,27 @@ export class Login {
     const challenge = this.learn(rejection.challenges);
     if (challenge === undefined) return undefined;
     const { scope, authorization, signal } = rejection;
-    // Compared, because meanwhile another request may have fetched the next one.
-    if (authorization !== undefined && this.#tokens.get(scope) === authorization) {
-      this.#tokens.delete(scope);
-    }
+    if (authorization !== undefined) this.#forget(scope, authorization);
     const wanted = this.#wantedScope(challenge, scope);
     const fresh = await abortable(this.#authorize(challenge, scope, wanted), signal);
-    return fresh === authorization ? undefined : fresh;
+    if (fresh !== authorization) return fresh;
+    if (fresh !== undefined) this.#options.onLogin?.('denied');
+    return undefined;
+  }
+
+  /** What was rejected is compared with what is kept, because meanwhile another request may have logged in anew. */
+  #forget(scope: string, authorization: string): void {
+    if (this.#tokens.get(scope) === authorization) this.#tokens.delete(scope);
+    if (this.#shown?.authorization === authorization) {
+      this.#options.credentials?.refused(this.#shown.secret);
+    }
   }
 
   /** Bearer before Basic: a token shows less than a password does. */
   #choose(challenges: readonly Challenge[]): Challenge | undefined {
-    const { credentials } = this.#options;
     const bearer = challenges.find((each) => each.scheme === 'bearer');
     if (bearer !== undefined) return bearer;
-    const canDoBasic = credentials !== undefined && 'username' in credentials;
+    const canDoBasic = this.#options.credentials !== undefined;
     return canDoBasic ? challenges.find((each) => each.scheme === 'basic') : undefined;
   }
 
@@ -125,23 +137,82 @@ export class Login {
       const known = this.#tokens.get(scope);
       return known ?? (await this.#flights.run(scope, () => this.#fetch(challenge, scope, wanted)));
     }
-    const { credentials, policy } = this.#options;
-    if (credentials === undefined || !('username' in credentials)) return undefined;
-    return await basicAuthorization(credentials, policy.base.host);
+    const secret = await this.#readSecret();
+    return secret?.kind === 'password' ? this.#show(secret, basicAuthorization(secret)) : undefined;
+  }
+
+  async #readSecret(): Promise<Secret | undefined> {
+    const { credentials, policy, clock, timeoutMs, onLogin } = this.#options;
+    if (credentials === undefined) return undefined;
+    try {
+      return await withDeadline({ clock, timeoutMs }, () => credentials.read(policy.base.host));
+    } catch (error) {
+      onLogin?.('failed');
+      throw error;
+    }
+  }
+
+  #bearer(token: string): string {
+    if (TOKEN.test(token)) return `Bearer ${token}`;
+    const { host } = this.#options.policy.base;
+    const message = `what is configured as the access token for ${host} is none`;
+    throw new ExchangeError('denied', message, { detail: { host } });
+  }
+
+  /** Remembers what goes out as it is, and counts it as a login when it is something new. */
+  #show(secret: Secret, authorization: string): string {
+    if (this.#shown?.authorization !== authorization) this.#options.onLogin?.('ok');
+    this.#shown = { authorization, secret };
+    return authorization;
   }
 
   /** Not under a caller's signal: several may wait for it, and its own time limit bounds it. */
   async #fetch(challenge: BearerChallenge, scope: string, wanted: string): Promise<string> {
-    const { http, clock, policy, credentials, timeoutMs, retry } = this.#options;
-    const token = await withDeadline({ clock, timeoutMs }, (signal) =>
-      retrying(
-        () => requestToken(http, { challenge, scope: wanted, credentials, policy, signal }),
-        { policy: retry, clock, signal },
-      ),
-    );
-    const authorization = `Bearer ${token.value}`;
-    // A tenth early (6 s of a minute), so that no token expires on its way.
-    this.#tokens.set(scope, authorization, { ttl: Math.floor(token.lifetimeSeconds * 900) });
-    return authorization;
+    const secret = await this.#readSecret();
+    if (secret?.kind === 'access-token') return this.#show(secret, this.#bearer(secret.token));
+    try {
+      return await this.#exchange({ challenge, scope, wanted, secret });
+    } catch (error) {
+      const { credentials } = this.#options;
+      const isDenied = error instanceof ExchangeError && error.code === 'denied';
+      if (!isDenied || secret === undefined || credentials === undefined) throw error;
+      // A kept secret may have run out, and one in a file may have been replaced while it was read.
+      credentials.refused(secret);
+      const next = await this.#readSecret();
+      if (next === undefined || next.kind === 'access-token' || isSameSecret(secret, next)) {
+        throw error;
+      }
+      return await this.#exchange({ challenge, scope, wanted, secret: next });
+    }
   }
+
+  async #exchange({ challenge, scope, wanted, secret }: TokenExchange): Promise<string> {
+    const { http, clock, policy, timeoutMs, retry, onLogin } = this.#options;
+    try {
+      const token = await withDeadline({ clock, timeoutMs }, (signal) =>
+        retrying(() => requestToken(http, { challenge, scope: wanted, secret, policy, signal }), {
+          policy: retry,
+          clock,
+          signal,
+        }),
+      );
+      onLogin?.('ok');
+      const authorization = `Bearer ${token.value}`;
+      // A tenth early (6 s of a minute), so that no token expires on its way.
+      this.#tokens.set(scope, authorization, { ttl: Math.floor(token.lifetimeSeconds * 900) });
+      return authorization;
+    } catch (error) {
+      const isDenied = error instanceof ExchangeError && error.code === 'denied';
+      onLogin?.(isDenied ? 'denied' : 'failed');
+      throw error;
+    }
+  }
+}
+
+interface TokenExchange {
+  readonly challenge: BearerChallenge;
+  readonly scope: string;
+  /** The scope to ask for. */
+  readonly wanted: string;
+  readonly secret: Exclude<Secret, { kind: 'access-token' }> | undefined;
 }

@@ -68,6 +68,7 @@ const REASONS = {
   encoded: 'trust_server_error',
   redirected: 'trust_server_error',
   denied: 'trust_server_unauthorized',
+  login_unavailable: 'trust_server_unreachable',
   missing: 'trust_server_error',
   rate_limited: 'trust_server_error',
   server_error: 'trust_server_error',
@@ -101,6 +102,8 @@ export class MetadataServer implements MetadataSource {
   constructor(options: MetadataServerOptions) {
     const base = parseBase(options.url);
     const clock = options.clock ?? systemClock;
+    const name = options.name ?? base.host;
+    const events = options.events ?? silentEvents;
     const timeouts = { ...NOTARY_TIMEOUTS, ...options.timeouts };
     this.#base = base;
     this.#locate = options.locate;
@@ -109,12 +112,12 @@ export class MetadataServer implements MetadataSource {
     this.#totalMs = timeouts.totalMs;
     this.#http = new HttpClient({
       ...options,
-      name: options.name ?? base.host,
+      name,
       base,
       timeouts,
       userAgent: `pinnace/${options.version}`,
       clock,
-      events: options.events ?? silentEvents,
+      events,
     });
     this.#login = new Login({
       http: this.#http,
@@ -123,6 +126,7 @@ export class MetadataServer implements MetadataSource {
       ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
       timeoutMs: timeouts.totalMs,
       retry: this.#retry,
+      onLogin: (outcome) => events.login(name, outcome),
     });
   }
 

@@ -90,6 +90,7 @@ export class RegistryUpstream {
       acceptsOfferedScope: true,
       timeoutMs: this.timeouts.totalMs,
       retry: context.retry,
+      onLogin: (outcome) => context.events.login(name, outcome),
     });
   }
 

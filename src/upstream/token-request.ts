@@ -1,5 +1,5 @@
 import type { BearerChallenge } from '../oci/challenge.ts';
-import { basicAuthorization, type Credentials, readSecret } from './credentials.ts';
+import { basicAuthorization, type Secret } from './credentials.ts';
 import { ExchangeError } from './errors.ts';
 import type { HttpClient, HttpRequest } from './http-client.ts';
 import type { HttpReply } from './http-reply.ts';
@@ -10,7 +10,8 @@ import { statusError, type TransientStatuses } from './status.ts';
 export interface TokenQuestion {
   readonly challenge: Pick<BearerChallenge, 'realm' | 'service'>;
   readonly scope: string;
-  readonly credentials: Credentials | undefined;
+  /** Who asks; undefined: nobody by name. */
+  readonly secret: Exclude<Secret, { kind: 'access-token' }> | undefined;
   readonly policy: RealmPolicy;
   readonly signal: AbortSignal;
 }
@@ -25,7 +26,8 @@ const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_TOKEN_LENGTH = 64 * 1024;
 const DEFAULT_LIFETIME_SECONDS = 60;
 const MAX_LIFETIME_SECONDS = 3600;
-const TOKEN = /^[\x21-\x7e]+$/;
+/** The form of a token that can stand in a header. */
+export const TOKEN: RegExp = /^[\x21-\x7e]+$/;
 const TRANSIENT: TransientStatuses = new Set([500, 502, 503, 504]);
 
 /**
@@ -37,7 +39,7 @@ const TRANSIENT: TransientStatuses = new Set([500, 502, 503, 504]);
  */
 export async function requestToken(http: HttpClient, question: TokenQuestion): Promise<Token> {
   const realm = parseRealm(question.challenge.realm, question.policy.base);
-  const reply = await http.request(await tokenRequest(realm, question));
+  const reply = await http.request(tokenRequest(realm, question));
   if (reply.status !== 200) throw refusal(reply);
   try {
     return parseToken(await reply.read(MAX_REPLY_BYTES), realm.host);
@@ -48,12 +50,12 @@ export async function requestToken(http: HttpClient, question: TokenQuestion): P
   }
 }
 
-async function tokenRequest(realm: URL, question: TokenQuestion): Promise<HttpRequest> {
+function tokenRequest(realm: URL, question: TokenQuestion): HttpRequest {
   const { challenge, scope, signal, policy } = question;
-  const credentials = mayReceiveCredentials(realm, policy) ? question.credentials : undefined;
-  if (credentials !== undefined && 'refreshToken' in credentials) {
+  const secret = mayReceiveCredentials(realm, policy) ? question.secret : undefined;
+  if (secret?.kind === 'refresh-token') {
     const form = new URLSearchParams({ client_id: 'pinnace', grant_type: 'refresh_token' });
-    form.set('refresh_token', await readSecret(credentials.refreshToken, realm.host));
+    form.set('refresh_token', secret.token);
     form.set('scope', scope);
     if (challenge.service !== undefined) form.set('service', challenge.service);
     return { url: realm, form, signal };
@@ -61,10 +63,9 @@ async function tokenRequest(realm: URL, question: TokenQuestion): Promise<HttpRe
   const url = new URL(realm);
   url.searchParams.set('scope', scope);
   if (challenge.service !== undefined) url.searchParams.set('service', challenge.service);
-  if (credentials === undefined) return { url, signal };
-  url.searchParams.set('account', credentials.username);
-  const authorization = await basicAuthorization(credentials, realm.host);
-  return { url, headers: { authorization }, signal };
+  if (secret === undefined) return { url, signal };
+  url.searchParams.set('account', secret.username);
+  return { url, headers: { authorization: basicAuthorization(secret) }, signal };
 }
 
 function refusal(reply: HttpReply): ExchangeError {

@@ -10,6 +10,7 @@ const REASONS = {
   encoded: 'upstream_unreachable',
   redirected: 'upstream_unreachable',
   denied: 'upstream_denied',
+  login_unavailable: 'upstream_unreachable',
   missing: 'missing',
   rate_limited: 'upstream_rate_limited',
   server_error: 'upstream_unreachable',

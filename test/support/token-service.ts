@@ -15,6 +15,8 @@ export type AuthOptions =
       readonly kind: 'bearer';
       /** Who gets tokens; default: anyone, anonymously. */
       readonly credentials?: Credentials;
+      /** The refresh token that is exchanged for access tokens, instead of user name and password. */
+      readonly refreshToken?: string;
       /** Lifetime that the token answer states; default: none stated. */
       readonly expiresInSeconds?: number;
       /** Under which name the token is returned; default `token`. */
@@ -30,7 +32,7 @@ export type AuthOptions =
 /**
  * The token service and the gate in front of a test server.
  *
- * @source Docker token authentication specification; RFC 7617
+ * @source Docker token authentication specification, with its OAuth2 form; RFC 7617
  */
 export class TokenGate {
   readonly #auth: AuthOptions;
@@ -49,12 +51,30 @@ export class TokenGate {
   issue(request: SeenRequest): Answer {
     const auth = this.#auth;
     if (auth.kind !== 'bearer') return refusal(404, 'NOT_FOUND');
+    if (auth.refreshToken !== undefined) return this.#exchange(request, auth.refreshToken);
     if (auth.credentials !== undefined && !hasBasic(request, auth.credentials)) {
       return refusal(401, 'UNAUTHORIZED');
     }
+    return this.#grant(request.query);
+  }
+
+  #exchange(request: SeenRequest, refreshToken: string): Answer {
+    const form = new URLSearchParams(request.body);
+    const isRight =
+      request.method === 'POST' &&
+      form.get('grant_type') === 'refresh_token' &&
+      form.get('refresh_token') === refreshToken &&
+      form.get('client_id') !== null &&
+      form.get('service') !== null;
+    return isRight ? this.#grant(form) : json(400, { error: 'invalid_grant' });
+  }
+
+  #grant(asked: URLSearchParams): Answer {
+    const auth = this.#auth;
+    if (auth.kind !== 'bearer') return refusal(404, 'NOT_FOUND');
     const token = randomBytes(24).toString('hex');
     const denied = new Set(auth.deniedScopes);
-    const scopes = request.query.getAll('scope').flatMap((scope) => scope.split(' '));
+    const scopes = asked.getAll('scope').flatMap((scope) => scope.split(' '));
     this.#granted.set(token, new Set(scopes.filter((scope) => !denied.has(scope))));
     const lifetime =
       auth.expiresInSeconds === undefined ? {} : { expires_in: auth.expiresInSeconds };

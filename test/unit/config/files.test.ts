@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '../../../src/config/errors.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import type { ReadFile } from '../../../src/config/read-file.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { configOf, GOOD, notaryOf, problemsOf, warningPaths } from './loading.ts';
 import { CERT_A, CERT_B, KEY_A, KEY_A_ENCRYPTED } from './pem-samples.ts';
@@ -71,35 +70,6 @@ for (const { at, warned } of DATES) {
     assert.deepEqual(paths, warned ? [path, path] : []);
   });
 }
-
-test('a password file is read anew at every use', async () => {
-  let text = 'first\n';
-  const readFile: ReadFile = async (path) =>
-    Buffer.from(
-      path === '/run/secret'
-        ? text
-        : withUpstream('credentials: { username: ci, passwordFile: /run/secret }'),
-    );
-  const { config } = await loadConfig('/etc/pinnace.yaml', { env: {}, readFile });
-  const credentials = config.upstreams.get('registry.example.com')?.credentials;
-  assert.equal(credentials?.username, 'ci');
-  assert.equal(await credentials?.password(), 'first');
-  text = 'second';
-  assert.equal(await credentials?.password(), 'second');
-  text = '';
-  await assert.rejects(async () => await credentials?.password(), ConfigError);
-});
-
-test('a password comes from the environment', async () => {
-  const config = await configOf(withUpstream('credentials: { username: ci, passwordEnv: HUB }'), {
-    env: { HUB: 's3cret' },
-  });
-  assert.equal(
-    await config.upstreams.get('registry.example.com')?.credentials?.password(),
-    's3cret',
-  );
-  assert.equal(JSON.stringify([...config.upstreams]).includes('s3cret'), false);
-});
 
 for (const text of ['', '\n', 'two\nlines\n']) {
   test(`refused: password file ${JSON.stringify(text)}`, async () => {

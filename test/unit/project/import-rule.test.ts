@@ -78,7 +78,13 @@ const ROWS: readonly Row[] = [
       '../resolve/verified-pulls.ts',
       '../trust/keys.ts',
       'node:fs',
+      'node:child_process',
     ],
+  },
+  {
+    file: 'src/upstream/credential-helper.ts',
+    allowed: ['node:child_process'],
+    forbidden: ['node:fs'],
   },
   {
     file: 'src/store/planted.ts',

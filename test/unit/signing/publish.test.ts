@@ -11,6 +11,7 @@ import { type PublishTarget, publish } from '../../../src/signing/publish.ts';
 import { loadRepository } from '../../../src/signing/repository.ts';
 import { PublishFolder } from '../../../src/store/collection-publish.ts';
 import { HttpPublishTarget, OciPublishTarget } from '../../../src/upstream/collection-publish.ts';
+import { passwordCredentials } from '../../../src/upstream/credentials.ts';
 import { PushClient, type PushClientOptions } from '../../../src/upstream/push-client.ts';
 import { LoopbackServer, type SeenRequest } from '../../support/loopback-server.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
@@ -81,7 +82,7 @@ const places: ReadonlyMap<string, Place> = new Map<string, Place>([
     async (context) => {
       const { url } = await pushRegistry(context);
       const password = (): Promise<string> => Promise.resolve('secret');
-      const client = clientOf(context, { url, credentials: { username: 'ci', password } });
+      const client = clientOf(context, { url, credentials: passwordCredentials('ci', password) });
       return new OciPublishTarget(
         client,
         parseRepositoryName('registry.test/team/trust'),
@@ -165,7 +166,7 @@ describe('places that do not work', () => {
     const desk = await Desk.begin(context);
     const { url } = await pushRegistry(context);
     const password = (): Promise<string> => Promise.resolve('secret');
-    const client = clientOf(context, { url, credentials: { username: 'ci', password } });
+    const client = clientOf(context, { url, credentials: passwordCredentials('ci', password) });
     await client.send({
       method: 'PUT',
       url: new URL(`${url}/v2/team/trust/manifests/latest`),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TrustServerError } from '../../../src/metadata/errors.ts';
+import { refreshTokenCredentials } from '../../../src/upstream/credentials.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { HurryingClock } from './hurrying-clock.ts';
 import { challenge, type Handler, json, routes, serve } from './loopback.ts';
@@ -88,7 +89,7 @@ describe('MetadataServer: login', () => {
       t,
       authorised(() => `${service.url}/oauth`, sendContent),
     );
-    const credentials = { refreshToken: async (): Promise<string> => 'identity' };
+    const credentials = refreshTokenCredentials(async () => 'identity');
     const realmHosts = [service.host];
     await sourceOf(t, server.url, { credentials, realmHosts }).fetch(GUN, FILE, LIMIT);
     await sourceOf(t, server.url, { credentials }).fetch(GUN, FILE, LIMIT);

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import { type Credentials, passwordCredentials } from '../../../src/upstream/credentials.ts';
 import {
   MetadataServer,
   type MetadataServerOptions,
@@ -11,7 +12,7 @@ export const FILE = 'timestamp.json';
 export const PATH = `/v2/${GUN}/_trust/tuf/${FILE}`;
 export const CONTENT = Buffer.from('{"signed":{}}');
 export const LIMIT = { maxBytes: 1000 };
-export const CREDENTIALS = { username: 'ci', password: async (): Promise<string> => 'secret' };
+export const CREDENTIALS: Credentials = passwordCredentials('ci', async () => 'secret');
 export const BASIC = `Basic ${Buffer.from('ci:secret').toString('base64')}`;
 
 export const sendContent: Handler = (_request, response) => void response.end(CONTENT);

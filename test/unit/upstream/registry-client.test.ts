@@ -342,6 +342,7 @@ describe('RegistryClient: events', () => {
       request: (host, outcome) => void seen.push([host, outcome]),
       bytes: (host, count) => void seen.push([host, count]),
       rateLimitRemaining: (host, count) => void seen.push([host, `left ${count}`]),
+      login: (host, outcome) => void seen.push([host, `login ${outcome}`]),
     };
     const client = clientOf(t, { url: server.url }, { events });
     await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseRepositoryPath } from '../../../src/oci/names.ts';
 import { UpstreamError } from '../../../src/resolve/errors.ts';
-import type { PasswordCredentials } from '../../../src/upstream/credentials.ts';
+import {
+  type Credentials,
+  passwordCredentials,
+  refreshTokenCredentials,
+} from '../../../src/upstream/credentials.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { HurryingClock } from './hurrying-clock.ts';
 import { challenge, failing, type Handler, json, routes, serve } from './loopback.ts';
 import { CONTENT, DIGEST, LIMIT, MANIFEST_PATH, REGISTRY, REPOSITORY } from './registry-fixture.ts';
 import { clientOf } from './registry-setup.ts';
 
-const CREDENTIALS: PasswordCredentials = { username: 'ci', password: async () => 'käse:1' };
+const CREDENTIALS: Credentials = passwordCredentials('ci', async () => 'käse:1');
 const BASIC = `Basic ${Buffer.from('ci:käse:1').toString('base64')}`;
 const SCOPE = 'repository:library/alpine:pull';
 
@@ -252,14 +256,14 @@ describe('RegistryClient: where credentials go', () => {
 
   const hopeless = [
     ['without credentials', {}],
-    ['with wrong ones', { credentials: { ...CREDENTIALS, password: async () => 'no' } }],
+    ['with wrong ones', { credentials: passwordCredentials('ci', async () => 'no') }],
     [
       'with an unreadable password',
       {
-        credentials: { ...CREDENTIALS, password: () => Promise.reject(new Error('no file')) },
+        credentials: passwordCredentials('ci', () => Promise.reject(new Error('no file'))),
       },
     ],
-    ['with an identity token', { credentials: { refreshToken: async () => 'r' } }],
+    ['with an identity token', { credentials: refreshTokenCredentials(async () => 'r') }],
   ] as const;
   for (const [name, options] of hopeless) {
     it(`is denied by a basic challenge ${name}`, async (t) => {

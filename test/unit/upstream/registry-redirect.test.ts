@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UpstreamError } from '../../../src/resolve/errors.ts';
+import { passwordCredentials } from '../../../src/upstream/credentials.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { type Handler, type Loopback, routes, serve } from './loopback.ts';
 import {
@@ -13,7 +14,7 @@ import {
 } from './registry-fixture.ts';
 import { clientOf, drain } from './registry-setup.ts';
 
-const CREDENTIALS = { username: 'ci', password: async (): Promise<string> => 'secret' };
+const CREDENTIALS = passwordCredentials('ci', async () => 'secret');
 
 const sendContent: Handler = (_request, response) => void response.end(CONTENT);
 

@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { CodedError } from '../../../src/base/coded-error.ts';
+import {
+  accessTokenCredentials,
+  passwordCredentials,
+  refreshTokenCredentials,
+} from '../../../src/upstream/credentials.ts';
 import { MetadataServer } from '../../../src/upstream/metadata-server.ts';
 import { notaryLocation } from '../../../src/upstream/metadata-url.ts';
 import { challenge, type Handler, json, serve } from './loopback.ts';
@@ -37,9 +42,11 @@ const FAILURES: readonly (readonly [string, Handler])[] = [
 ];
 
 const CREDENTIALS = {
-  password: { username: CANARY, password: async (): Promise<string> => CANARY },
-  unreadable: { username: 'ci', password: () => Promise.reject(new Error(CANARY)) },
-  identity: { refreshToken: async (): Promise<string> => CANARY },
+  password: passwordCredentials(CANARY, async () => CANARY),
+  unreadable: passwordCredentials('ci', () => Promise.reject(new Error(CANARY))),
+  'refresh token': refreshTokenCredentials(async () => CANARY),
+  'access token': accessTokenCredentials(async () => CANARY),
+  'unusable token': accessTokenCredentials(async () => `${CANARY}\n`),
 };
 
 describe('secrets in errors', () => {
