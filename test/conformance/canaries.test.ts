@@ -124,7 +124,7 @@ describe('the canaries of pinnace doctor', () => {
     for (const [path, reason] of rows)
       assert.equal(reasonOf(await pinnace.get(path)), reason, path);
     const elsewhere = await pinnace.get(`other.example/${SIGNED}/manifests/${NONCE}`);
-    assert.equal(elsewhere.status, 403);
+    assert.equal(elsewhere.status, 404);
   });
 
   it('serves a repository that is relayed unverified as before, but its canaries itself', async () => {
