@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { collectionFolder, type PublishOptions, publishTargetOf } from '../app/collection-desk.ts';
+import { collectionFolder } from '../app/collection-desk.ts';
+import {
+  openPublishTarget,
+  type PublishOptions,
+  parsePublishPlace,
+  publishRepository,
+} from '../app/publish-places.ts';
 import { proxyEnvironment } from '../config/env.ts';
 import { loadConfig } from '../config/load.ts';
-import { openCollection, publicationOf, renew } from '../signing/collection.ts';
+import { openCollection, renew } from '../signing/collection.ts';
 import { formatTime } from '../signing/documents.ts';
-import { publish } from '../signing/publish.ts';
 import { type CommandContext, openKeyRing, warnOfEndings } from './collection-change.ts';
 import type { CollectionOptions } from './collection-io.ts';
 import { EXIT } from './exit-codes.ts';
@@ -32,7 +37,7 @@ export async function renewCollection(context: CommandContext<RenewOptions>): Pr
   io.stdout.write(
     `About to sign timestamp version ${timestamp.body.version + 1}, and snapshot version ${snapshot.body.version + 1} if it is due, over what has been approved\n`,
   );
-  const { tookEffect } = await renew(open, { ring: await openKeyRing(context), clock: io.clock });
+  const renewal = await renew(open, { ring: await openKeyRing(context), clock: io.clock });
   const { repository } = await openCollection(collectionFolder(options.dir, io.clock));
   const lines = [...repository.current.values()]
     .filter(({ role }) => role === 'timestamp' || role === 'snapshot')
@@ -40,7 +45,8 @@ export async function renewCollection(context: CommandContext<RenewOptions>): Pr
       ({ role, version, expiresAt }) =>
         `${role} version ${version}, valid until ${formatTime(expiresAt)}`,
     );
-  const effect = tookEffect ? ['A change that had all its signatures is in effect now'] : [];
+  const effect =
+    renewal === 'took-effect' ? ['A change that had all its signatures is in effect now'] : [];
   io.stdout.write(`${[...effect, ...lines].join('\n')}\n`);
   for (const target of options.publish ?? []) await publishCollection(target, context);
   return EXIT.ok;
@@ -54,17 +60,14 @@ export async function publishCollection(
   const { options, io } = context;
   const open = await openCollection(collectionFolder(options.dir, io.clock));
   warnOfEndings(open, io);
-  const target = publishTargetOf(place, await reachOptions(context));
-  try {
-    const written = await publish(publicationOf(open.repository), target.value);
-    io.stdout.write(
-      written.length === 0
-        ? `${target.value.name} is up to date\n`
-        : `Published ${written.join(' ')} to ${target.value.name}\n`,
-    );
-  } finally {
-    await target.close();
-  }
+  const target = openPublishTarget(parsePublishPlace(place), await reachOptions(context));
+  const { name } = target.value;
+  const written = await publishRepository(open.repository, target);
+  io.stdout.write(
+    written.length === 0
+      ? `${name} is up to date\n`
+      : `Published ${written.join(' ')} to ${name}\n`,
+  );
   return EXIT.ok;
 }
 
@@ -80,6 +83,7 @@ export async function reachOptions({
       ? {}
       : {
           credentials: {
+            kind: 'password' as const,
             username: user,
             password: async () => (await readFile(passwordFile, 'utf8')).split(/\r?\n/, 1)[0] ?? '',
           },

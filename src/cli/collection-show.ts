@@ -1,4 +1,5 @@
-import { collectionFolder, publishedMetadata } from '../app/collection-desk.ts';
+import { collectionFolder } from '../app/collection-desk.ts';
+import { publishedMetadata } from '../app/publish-places.ts';
 import { type OpenCollection, openCollection } from '../signing/collection.ts';
 import { formatTime } from '../signing/documents.ts';
 import { rawTarget } from '../signing/edits.ts';

@@ -8,6 +8,7 @@ import { finishedFiles } from './finish.ts';
 import type { Signers } from './key-ring.ts';
 import type { CollectionFolder } from './ports.ts';
 import { loadRepository, type Repository } from './repository.ts';
+import { isRenewalDue } from './schedule.ts';
 import { type CollectionSettings, readSettings } from './settings.ts';
 
 /** A collection as it was when it was read. */
@@ -84,18 +85,23 @@ export async function conclude(
   });
 }
 
+/** What a renewal came to: a new timestamp, one that brought a waiting change into effect, or nothing that was due. */
+export type Renewal = 'renewed' | 'took-effect' | 'not-due';
+
+/** How a renewal is done. */
+export interface RenewOptions extends ConcludeOptions {
+  /** Sign nothing when somebody else has renewed in time; default false. */
+  readonly onlyWhenDue?: boolean;
+}
+
 /**
  * Signs a new timestamp, and a new snapshot when the old one is past half its life. A change that waited for the online keys
  * only comes into effect.
  *
- * @returns whether a waiting change came into effect
  * @throws {SigningError} `about_to_expire` when root or targets are about to end: then nothing is renewed; `key_missing`, and
  * what `conclude` throws
  */
-export async function renew(
-  open: OpenCollection,
-  options: ConcludeOptions,
-): Promise<{ readonly tookEffect: boolean }> {
+export async function renew(open: OpenCollection, options: RenewOptions): Promise<Renewal> {
   const { folder, settings } = open;
   return await folder.exclusively(async () => {
     const repository = await load(folder);
@@ -103,12 +109,28 @@ export async function renew(
     const now = options.clock.now();
     const tookEffect = isComplete(repository, open.pending);
     const draft: Draft = tookEffect ? open.pending : new Map();
-    if (!tookEffect) requireLongLived(repository, settings, now);
+    if (!tookEffect) {
+      requireLongLived(repository, settings, now);
+      if (options.onlyWhenDue === true && !isRenewalDue(repository, settings, now))
+        return 'not-due';
+    }
     const context = { settings, now, ring: options.ring, read: readerOf(folder) };
     const metadata = await finishedFiles(repository, draft, context);
     await folder.write(tookEffect ? { metadata, pending: new Map() } : { metadata });
-    return { tookEffect };
+    return tookEffect ? 'took-effect' : 'renewed';
   });
+}
+
+/** Whether `renew` has something to do or to complain of now: a waiting change, a renewal that is due, an end that stops it. */
+export function needsRenewal(
+  { repository, pending, settings }: OpenCollection,
+  now: number,
+): boolean {
+  return (
+    isComplete(repository, pending) ||
+    isRenewalDue(repository, settings, now) ||
+    endingsOf(repository, settings, now).some(({ stopsRenewal }) => stopsRenewal)
+  );
 }
 
 /** Forgets what waits for signatures. @throws {SigningError} `nothing_pending`, `collection_busy` */

@@ -5,6 +5,7 @@ import { type ListedFile, newListing, type RoleDocument } from './documents.ts';
 import { authoritiesFor, type Draft } from './draft.ts';
 import type { Signers } from './key-ring.ts';
 import { listingOf, loadRepository, type ReadMetadata, type Repository } from './repository.ts';
+import { snapshotDueAt } from './schedule.ts';
 import type { CollectionSettings } from './settings.ts';
 import { signWith } from './sign-draft.ts';
 
@@ -94,8 +95,8 @@ async function nextSnapshot(
 ): Promise<ListedFile> {
   const { settings, now, listed } = options;
   const current = repository.set.snapshot;
-  const { version, expiresAt } = current.body;
-  const isYoung = expiresAt - now > settings.lifetimes.snapshot / 2;
+  const { version } = current.body;
+  const isYoung = now < snapshotDueAt(repository, settings);
   // A new root may have given the role to other keys, whose signature the old file lacks.
   if (isYoung && draft.size === 0) return { role: 'snapshot', version, bytes: current.bytes };
   const at = { version: version + 1, expiresAt: now + settings.lifetimes.snapshot };

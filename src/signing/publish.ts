@@ -21,22 +21,28 @@ const TIMESTAMP = 'timestamp.json';
  * history of the collection, and a newer timestamp to a newer state of it: nothing is written over either.
  *
  * @param files - `timestamp.json` last
+ * @param signal - ends it between two files; what clients see stays whole, since the timestamp comes last
  * @returns the names of the files that were written
  * @throws {SigningError} `published_differs`, before anything is written
  */
 export async function publish(
   files: ReadonlyMap<string, Uint8Array>,
   target: PublishTarget,
+  signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const missing: string[] = [];
   for (const [file, bytes] of files) {
+    signal?.throwIfAborted();
     const there = await target.read(file);
     if (there !== undefined && Buffer.compare(there, bytes) === 0) continue;
     if (there !== undefined) requireMayReplace(file, { there, bytes, target });
     missing.push(file);
   }
   if (missing.length === 0) return [];
-  for (const file of missing) await target.write(file, files.get(file) ?? new Uint8Array());
+  for (const file of missing) {
+    signal?.throwIfAborted();
+    await target.write(file, files.get(file) ?? new Uint8Array());
+  }
   await target.finish?.(files);
   return missing;
 }

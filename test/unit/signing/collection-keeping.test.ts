@@ -3,9 +3,11 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { revoke } from '../../../src/signing/approvals.ts';
-import { conclude, publicationOf, renew } from '../../../src/signing/collection.ts';
+import { conclude, needsRenewal, publicationOf, renew } from '../../../src/signing/collection.ts';
 import { SigningError } from '../../../src/signing/errors.ts';
 import { openedKeys } from '../../../src/signing/key-ring.ts';
+import { renewalDueAt } from '../../../src/signing/schedule.ts';
+import { DEFAULT_SETTINGS } from '../../../src/signing/settings.ts';
 import { signDraft } from '../../../src/signing/sign-draft.ts';
 import { changeKeys, extend } from '../../../src/signing/signers.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
@@ -68,9 +70,36 @@ describe('renewal', () => {
     assert.equal(signed, 'waits-for-online-keys');
     assert.equal(await desk.seen('1.0'), 'tag_not_signed');
     const online = { ring: desk.ring('snapshot', 'timestamp'), clock: desk.clock };
-    assert.deepEqual(await renew(await desk.open(), online), { tookEffect: true });
+    assert.equal(await renew(await desk.open(), online), 'took-effect');
     assert.equal(await desk.seen('1.0'), digestOf('a'));
     assert.equal((await desk.open()).pending.size, 0);
+  });
+
+  it('does nothing where somebody else has renewed in time', async (context) => {
+    const desk = await Desk.begin(context);
+    const online = { ring: desk.ring('snapshot', 'timestamp'), clock: desk.clock };
+    const due = { ...online, onlyWhenDue: true };
+    assert.equal(await renew(await desk.open(), due), 'not-due');
+    desk.clock.advance(DAY / 3 - 1);
+    assert.equal(needsRenewal(await desk.open(), desk.clock.now()), false);
+    desk.clock.advance(1);
+    assert.equal(needsRenewal(await desk.open(), desk.clock.now()), true);
+    const slower = await desk.open();
+    assert.equal(await renew(await desk.open(), due), 'renewed');
+    assert.equal(await renew(slower, due), 'not-due');
+    assert.equal((await desk.open()).repository.current.get('timestamp')?.version, 2);
+    assert.equal(await renew(await desk.open(), online), 'renewed', 'asked for by hand');
+  });
+
+  it('is due for a snapshot that ends before the timestamp', async (context) => {
+    const lifetimes = { ...DEFAULT_SETTINGS.lifetimes, snapshot: 3_600_000 };
+    const desk = await Desk.begin(context, { settings: { lifetimes } });
+    desk.clock.advance(1_800_000);
+    const open = await desk.open();
+    assert.equal(renewalDueAt(open.repository, open.settings), desk.clock.now());
+    const online = { ring: desk.ring('snapshot', 'timestamp'), clock: desk.clock };
+    assert.equal(await renew(open, { ...online, onlyWhenDue: true }), 'renewed');
+    assert.equal((await desk.open()).repository.current.get('snapshot')?.version, 2);
   });
 
   it('says which keys it misses', async (context) => {

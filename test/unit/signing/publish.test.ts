@@ -177,4 +177,25 @@ describe('places that do not work', () => {
     const target = new OciPublishTarget(client, repository, 'latest');
     await rejectsWithCode(publish(await desk.files(), target), SigningError, 'published_differs');
   });
+
+  it('can be ended between two files, and then the timestamp is the old one', async (context) => {
+    const desk = await Desk.begin(context);
+    const abort = new AbortController();
+    const there = new Map<string, Uint8Array>();
+    const target: PublishTarget = {
+      name: 'a place',
+      read: (file) => Promise.resolve(there.get(file)),
+      write(file, bytes) {
+        there.set(file, bytes);
+        abort.abort();
+        return Promise.resolve();
+      },
+    };
+    await assert.rejects(publish(await desk.files(), target, abort.signal), { name: 'AbortError' });
+    assert.equal(there.size, 1);
+    assert.equal(there.has('timestamp.json'), false);
+    there.clear();
+    await assert.rejects(publish(await desk.files(), target, AbortSignal.abort()));
+    assert.equal(there.size, 0);
+  });
 });
