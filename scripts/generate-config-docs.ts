@@ -170,6 +170,15 @@ removed tag or signer takes effect within that time. \`outageGrace\` is how long
 served while the server cannot be reached, always marked as stale, and never past an expiry that was signed. Metadata that
 is proved bad gets no grace.
 
+## Collections: what Pinnace itself keeps current
+
+A collection of the site's own ([collection.md](collection.md)) needs a new timestamp at least once in its lifetime. \`serve\` does
+that for each entry of \`collections\`: it renews timestamp and snapshot after a third of the timestamp's life, with the online
+keys alone, and publishes every new state that it finds or makes. It needs to write to \`dir\`. Several processes may keep
+the same folder: whichever comes first renews. What fails is tried again; it is in the log, the metrics and the status page,
+and pulls are not affected by it. A folder that holds no collection, and online keys that are not there or cannot be opened,
+are problems that \`check-config\` and the start report.
+
 ## Policy: what is demanded
 
 For each repository the most specific rule applies. \`trust\` demands that the tag is signed; with \`signers\` each of them must

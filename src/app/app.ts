@@ -16,6 +16,7 @@ import { RefusalHistory } from '../server/refusal-history.ts';
 import { RegistryListener } from '../server/registry-listener.ts';
 import type { StatusReport } from '../server/status-report.ts';
 import { AnswerCounts } from './answer-memory.ts';
+import { collectCollectionGauges, collectionStatuses } from './collection-status.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { Generation, type Lasting } from './generation.ts';
 import { settingsThatLast } from './lasting-settings.ts';
@@ -169,9 +170,12 @@ export class App {
     this.#log.event('server.stopping');
     const drainMs = this.#generation.config.limits.drainTimeoutMs;
     const listeners = [...this.#listeners.values()];
-    await Promise.all(listeners.map((listener) => listener.stop({ drainMs })));
+    const generations = [this.#generation, ...this.#retiring];
+    await Promise.all([
+      ...listeners.map((listener) => listener.stop({ drainMs })),
+      this.#generation.ownCollections.stop({ drainMs }),
+    ]);
     try {
-      const generations = [this.#generation, ...this.#retiring];
       await Promise.all(generations.map((generation) => generation.release()));
     } finally {
       try {
@@ -189,6 +193,8 @@ export class App {
     this.#metrics.raiseTo('pinnace_cache_hits_total', { cache: 'answer' }, hits);
     this.#metrics.raiseTo('pinnace_cache_misses_total', { cache: 'answer' }, misses);
     collectTrustGauges(this.#metrics, this.#statusSources());
+    const upkeeps = this.#generation.ownCollections.list();
+    collectCollectionGauges(this.#metrics, { upkeeps, clock: this.#clock });
   }
 
   #statusSources(): StatusSources {
@@ -215,12 +221,14 @@ export class App {
 
   #status(): StatusReport {
     const lastReload = this.#reloads.last;
+    const upkeeps = this.#generation.ownCollections.list();
     return {
       version: VERSION,
       startedAt: new Date(this.#startedAt).toISOString(),
       isReady: this.#isReady,
       ...(lastReload === undefined ? {} : { lastReload }),
       repositories: repositoryStatuses(this.#statusSources()),
+      ...(upkeeps.length === 0 ? {} : { collections: collectionStatuses(upkeeps) }),
       suspectedBypasses: this.#lasting.bypassWatch.listed,
     };
   }
@@ -278,5 +286,6 @@ function namesOf(config: Config): ConfiguredNames {
       trust: requirement.kind === 'verified' ? requirement.source : 'none',
     })),
     upstreams: [...config.upstreams.keys()],
+    collections: config.collections.map(({ name }) => name),
   };
 }

@@ -16,7 +16,9 @@ import type { NextConfiguration } from '../server/registry-listener.ts';
 import { Relay } from '../server/relay.ts';
 import { RequestCount } from '../server/request-count.ts';
 import type { AnswerCounts } from './answer-memory.ts';
+import { observedUpkeep } from './collection-events.ts';
 import { observedCoreEvents } from './core-events.ts';
+import { OwnCollections } from './own-collections.ts';
 import { assembleCore, type PullCore } from './pull-core.ts';
 import type { Stores } from './stores.ts';
 
@@ -38,6 +40,7 @@ export interface Lasting {
 export class Generation {
   readonly config: Config;
   readonly core: PullCore;
+  readonly ownCollections: OwnCollections;
   readonly #lasting: Lasting;
   readonly #relay: Relay;
   readonly #completions: CompletionEvents;
@@ -55,6 +58,8 @@ export class Generation {
     this.#completions = events.completions;
     this.core = assembleCore(config, stores, { version: VERSION, clock, events, answerCounts });
     this.#relay = createRelay(this.core, config, clock);
+    const upkeep = observedUpkeep(log, metrics);
+    this.ownCollections = new OwnCollections(config, { clock, events: upkeep });
   }
 
   /** What a listener answers by. */
@@ -69,12 +74,17 @@ export class Generation {
   /** Begins the background work. */
   start(): void {
     this.core.collections.start();
+    this.ownCollections.start();
   }
 
   /** Ends the background work now, and releases everything when the last request that began here has ended. */
   async retire(): Promise<void> {
     this.core.collections.stop();
-    await this.#requests.idle();
+    const { drainTimeoutMs } = this.config.limits;
+    await Promise.all([
+      this.ownCollections.stop({ drainMs: drainTimeoutMs }),
+      this.#requests.idle(),
+    ]);
     await this.release();
   }
 
@@ -87,6 +97,7 @@ export class Generation {
 
   async #release(): Promise<void> {
     this.#relay.close();
+    await this.ownCollections.stop({ drainMs: 0 });
     await this.core.stop();
   }
 

@@ -100,6 +100,19 @@ export function collectTrustGauges(metrics: Metrics, sources: StatusSources): vo
   }
 }
 
+/** The nearest expiry of each kind of role, delegations all together; milliseconds since the epoch. */
+export function nearestExpiries(set: TrustedSet): ReadonlyMap<RoleLabel, number> {
+  const nearest = new Map<RoleLabel, number>();
+  for (const { role, expiresAt } of roleStatuses(set)) {
+    const label = roleLabel(role);
+    nearest.set(
+      label,
+      Math.min(Date.parse(expiresAt), nearest.get(label) ?? Number.POSITIVE_INFINITY),
+    );
+  }
+  return nearest;
+}
+
 type RoleLabel = 'root' | 'targets' | 'snapshot' | 'timestamp' | 'delegation';
 
 function roleLabel(label: string | undefined): RoleLabel {

@@ -1,4 +1,6 @@
 import { requireUsableRoots } from '../app/trust-sources.ts';
+import { requireUsableCollections } from '../app/usable-collections.ts';
+import { systemClock } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/env.ts';
 import { ConfigError, formatProblems, printable } from '../config/errors.ts';
@@ -46,8 +48,12 @@ export async function checkConfig(path: string | undefined, io: CheckConfigIo): 
       ...(io.readFile === undefined ? {} : { readFile: io.readFile }),
       ...(io.checkFiles === undefined ? {} : { checkFiles: io.checkFiles }),
     });
-    if (io.checkFiles !== false) requireUsableRoots(loaded.config);
-    io.stdout.write(report(path, loaded, io.checkFiles !== false));
+    const warnings = [...loaded.warnings];
+    if (io.checkFiles !== false) {
+      requireUsableRoots(loaded.config);
+      warnings.push(...(await requireUsableCollections(loaded.config, systemClock)));
+    }
+    io.stdout.write(report(path, { ...loaded, warnings }, io.checkFiles !== false));
     return EXIT_OK;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -73,6 +79,9 @@ function describeConfig(config: Config): readonly string[] {
     `  listeners  ${config.listeners.map(describeListener).join(', ')}`,
     `  upstreams  ${list(config.upstreams.keys())}`,
     `  trust      ${list(config.trust.keys())}`,
+    ...(config.collections.length === 0
+      ? []
+      : [`  renews     ${list(config.collections.map(({ name }) => name))}`]),
     `  policy     ${unverified === 0 ? rules : `${rules}, ${unverified} of them unverified`}`,
   ];
 }

@@ -1,4 +1,5 @@
 import { App } from '../app/app.ts';
+import { requireUsableCollections } from '../app/usable-collections.ts';
 import { systemClock } from '../base/clock.ts';
 import { ConfigFiles } from '../config/config-files.ts';
 import { ConfigWatch } from '../config/config-watch.ts';
@@ -37,7 +38,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const hangup = new HangupSignal();
   try {
     const files = new ConfigFiles(options.config, { env: options.env });
-    const loaded = await files.load();
+    const read = await files.load();
+    const found = await requireUsableCollections(read.config, systemClock);
+    const loaded = { ...read, warnings: [...read.warnings, ...found] };
     warn(loaded, options);
     if (!stop.hasCome) await runUntil(stop.received, { loaded, files, hangup, options });
   } finally {

@@ -59,11 +59,24 @@ function readNow<Value>(
   key: keyof CredentialsEntry,
   name: string,
   parse: (text: string) => Parsed<Value>,
-  { path, folder, read }: CredentialsContext,
+  context: CredentialsContext,
+): () => Promise<Value> {
+  return fileReadAnew({ path: [...context.path, key], name }, parse, context);
+}
+
+/**
+ * Reads the file that is named at a path of the configuration, anew at every call.
+ *
+ * @throws {ConfigError} `config_invalid`, at the call, without quoting what is in it
+ */
+export function fileReadAnew<Value>(
+  { path, name }: { readonly path: ConfigPath; readonly name: string },
+  parse: (text: string) => Parsed<Value>,
+  { folder, read }: Pick<CredentialsContext, 'folder' | 'read'>,
 ): () => Promise<Value> {
   const file = resolve(folder, name);
   const refuse = (problem: string): never => {
-    const at = formatPath([...path, key]);
+    const at = formatPath(path);
     throw new ConfigError(file, [{ path: at, problem: `the file ${file} ${problem}` }]);
   };
   return async () => {

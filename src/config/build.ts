@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Rule } from '../policy/policy.ts';
-import { buildCredentials } from './build-credentials.ts';
+import { buildCredentials, fileReadAnew } from './build-credentials.ts';
 import type { Config, ListenerConfig, UpstreamConfig } from './config.ts';
 import type { Credentials, KeyPair } from './connection.ts';
 import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
-import type { NamedFiles } from './named-files.ts';
+import { type NamedFiles, parsePassword } from './named-files.ts';
 import { type ConfigPath, formatPath } from './path.ts';
 import type { ReadFile } from './read-file.ts';
 import type { ConfigFile, RuleEntry } from './schema.ts';
@@ -28,10 +28,10 @@ export class ConfigBuilder {
     this.#context = context;
   }
 
-  /** Everything but the trust sources. */
-  build(file: ConfigFile): Omit<Config, 'trust'> {
+  /** Everything but trust sources and collections. */
+  build(file: ConfigFile): Omit<Config, 'trust' | 'collections'> {
     return {
-      dataFolder: resolve(this.#context.folder, file.data),
+      dataFolder: this.absolute(file.data),
       listeners: Object.entries(file.listeners).map(([name, entry]) => this.#listener(name, entry)),
       admin: file.admin,
       upstreams: new Map(
@@ -68,6 +68,16 @@ export class ConfigBuilder {
     if (entry === undefined) return {};
     const context = { ...this.#context, path: [...path, 'credentials'], url };
     return { credentials: buildCredentials(entry, context) };
+  }
+
+  /** Reads the one line of the file named at `path` anew at every call. */
+  secretFile(path: ConfigPath, name: string): () => Promise<string> {
+    return fileReadAnew({ path, name }, parsePassword, this.#context);
+  }
+
+  /** The absolute form of a name in the configuration. */
+  absolute(name: string): string {
+    return resolve(this.#context.folder, name);
   }
 
   /** The proxies that the environment asks for. */

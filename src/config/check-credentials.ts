@@ -17,6 +17,10 @@ export function credentialOwners(config: TolerantReader): readonly ConfigPath[] 
       return [path, ...fallbacks];
     }),
     ...config.names('trust').map((name) => ['trust', name]),
+    ...config.names('collections').flatMap((name) => {
+      const path = ['collections', name, 'publish'];
+      return Array.from({ length: config.count(...path) }, (_, index) => [...path, index]);
+    }),
   ];
 }
 

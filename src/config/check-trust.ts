@@ -67,7 +67,8 @@ function checkTufSource(config: TolerantReader, name: string, findings: Findings
   if (location.kind === 'artifact') checkArtifact(config, { path, location }, findings);
 }
 
-function checkArtifact(
+/** Requires the registry of an artifact to be among the upstreams; `source.path` is that of the block with its `url`. */
+export function checkArtifact(
   config: TolerantReader,
   source: {
     readonly path: ConfigPath;
@@ -109,7 +110,8 @@ export function locationAt(config: TolerantReader, path: ConfigPath): TrustLocat
   return location?.ok === true ? location.value : undefined;
 }
 
-function checkPlainHttp(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+/** Refuses plain http on the way to anywhere but this machine. */
+export function checkPlainHttp(config: TolerantReader, path: ConfigPath, findings: Findings): void {
   const url = urlAt(config, path);
   if (url === undefined || url.protocol === 'https:') return;
   if (isLoopback(url.hostname)) {

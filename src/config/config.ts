@@ -1,6 +1,6 @@
 import type { Platform } from '../oci/platform.ts';
 import type { Rule } from '../policy/policy.ts';
-import type { Credentials, KeyPair, TrustSourceConfig } from './connection.ts';
+import type { Credentials, KeyPair, OwnCollectionConfig, TrustSourceConfig } from './connection.ts';
 import type { ProxyEnvironment } from './env.ts';
 import type { LogLevel } from './schema.ts';
 import type { RefusalForm } from './schema-network.ts';
@@ -79,6 +79,8 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
   /** By name. */
   readonly trust: ReadonlyMap<string, TrustSourceConfig>;
+  /** The site's own collections that are kept current, in the order of the file. */
+  readonly collections: readonly OwnCollectionConfig[];
   /** Accepted by `compilePolicy` as they are. */
   readonly rules: readonly Rule[];
   readonly state: { readonly kind: 'sqlite' };

@@ -112,5 +112,23 @@ export interface TufSourceConfig extends SourceConfig {
   readonly target: TargetTemplate;
 }
 
+/** Where a collection is published. */
+export type PlaceConfig =
+  | ({ readonly kind: 'server' } & Omit<TrustServerConfig, 'realmHosts'>)
+  | Exclude<TufLocation, { kind: 'server' }>;
+
+/** A collection of the site's own that is kept current. */
+export interface OwnCollectionConfig {
+  /** Its name in the configuration. */
+  readonly name: string;
+  /** Absolute path of its folder. */
+  readonly folder: string;
+  /** Absolute paths of files or folders with online keys, beside those in its own folder. */
+  readonly keyPaths: readonly string[];
+  /** Reads the passphrase of the online keys anew. @throws {ConfigError} `config_invalid` */
+  readonly passphrase?: () => Promise<string>;
+  readonly places: readonly PlaceConfig[];
+}
+
 /** Who says what tags mean. */
 export type TrustSourceConfig = NotarySourceConfig | TufSourceConfig;

@@ -1,7 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ConfigBuilder } from './build.ts';
+import { buildCollection } from './build-collections.ts';
 import { buildTrustSource } from './build-trust.ts';
+import { checkCollections } from './check-collections.ts';
 import { checkCredentials, checkDockerLogins } from './check-credentials.ts';
 import { checkListeners, checkUpstreams } from './check-network.ts';
 import { checkPolicy } from './check-policy.ts';
@@ -90,6 +92,7 @@ function checkTogether(data: unknown, options: LoadOptions, findings: Findings):
   checkUpstreams(reader, findings);
   checkCredentials(reader, options.checkFiles === false ? undefined : options.env, findings);
   checkTrustSources(reader, findings);
+  checkCollections(reader, findings);
   checkPolicy(reader, findings);
 }
 
@@ -110,5 +113,8 @@ function build(file: ConfigFile, builder: ConfigBuilder): Config {
       buildTrustSource(name, entry, builder),
     ]),
   );
-  return deepFreeze({ ...builder.build(file), trust });
+  const collections = Object.entries(file.collections).map(([name, entry]) =>
+    buildCollection(name, entry, builder),
+  );
+  return deepFreeze({ ...builder.build(file), trust, collections });
 }

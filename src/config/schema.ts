@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parsePattern } from './patterns.ts';
+import { type CollectionEntry, collectionSchema } from './schema-collections.ts';
 import { duration, flag, parsed, size } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
 import {
@@ -32,6 +33,7 @@ export interface ConfigFile {
   readonly admin: { readonly address: HostPort };
   readonly upstreams: Readonly<Record<string, UpstreamEntry>>;
   readonly trust: Readonly<Record<string, TrustEntry>>;
+  readonly collections: Readonly<Record<string, CollectionEntry>>;
   readonly policy: readonly RuleEntry[];
   readonly state: { readonly kind: 'sqlite' };
   /** Bytes. */
@@ -186,6 +188,10 @@ export const configSchema: z.ZodType<ConfigFile> = z
       .record(nameSchema, trustSchema)
       .prefault({})
       .meta({ description: 'Who says what tags mean, by a name of your choice.' }),
+    collections: z.record(nameSchema, collectionSchema).prefault({}).meta({
+      description:
+        "The site's own collections whose timestamp and snapshot Pinnace renews, by a name of your choice.",
+    }),
     policy: z.array(ruleSchema).prefault([]).meta({
       description: 'What is demanded of which repositories. What no rule is for is refused.',
     }),

@@ -215,6 +215,29 @@ export const METRIC_TABLE = {
     help: '1 when the configuration in force is the one last read; 0 when that one was refused.',
     labels: {},
   },
+  pinnace_collection_expires_in_seconds: {
+    type: 'gauge',
+    help: "Time until a role of one of the site's own collections expires, the nearest of its teams as delegation; negative once expired.",
+    labels: { collection: CONFIGURED, role: ROLES },
+  },
+  pinnace_collection_last_renewal_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the timestamp in the folder of a collection was signed, by this process or another one, as Unix time.',
+    labels: { collection: CONFIGURED },
+  },
+  pinnace_collection_renewals_total: {
+    type: 'counter',
+    help: 'Renewals of timestamp and snapshot of a collection, by outcome.',
+    labels: {
+      collection: CONFIGURED,
+      outcome: ['renewed', 'took_effect', 'stopped', 'failed'],
+    },
+  },
+  pinnace_collection_publications_total: {
+    type: 'counter',
+    help: 'Attempts to publish a collection, by outcome.',
+    labels: { collection: CONFIGURED, outcome: ['published', 'unchanged', 'failed'] },
+  },
   pinnace_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'Delay of the event loop since the last collection.',

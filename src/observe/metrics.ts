@@ -33,6 +33,8 @@ export interface ConfiguredNames {
   readonly rules?: readonly { readonly rule: string; readonly trust: string }[];
   /** The upstreams' and trust sources' names, whose series start at zero. */
   readonly upstreams?: readonly string[];
+  /** The names of the site's own collections, whose series start at zero. */
+  readonly collections?: readonly string[];
 }
 
 /** What the metrics need to know at the start. */
@@ -91,7 +93,7 @@ export class Metrics {
   }
 
   /** Takes over the names of a configuration; their series start at zero, what was counted before stays. */
-  configure({ rules = [], upstreams = [] }: ConfiguredNames): void {
+  configure({ rules = [], upstreams = [], collections = [] }: ConfiguredNames): void {
     this.#trustOfRule = new Map(rules.map(({ rule, trust }) => [rule, trust]));
     const shown = rules.length > MAX_RULES_AT_ZERO ? [] : rules;
     for (const { rule, trust } of [...shown, { rule: NONE, trust: NONE }]) {
@@ -102,6 +104,7 @@ export class Metrics {
     for (const trust of new Set(rules.map((each) => each.trust))) {
       this.count('pinnace_first_use_admissions_total', { trust }, 0);
     }
+    for (const collection of collections) this.#startCollection(collection);
     for (const upstream of upstreams) {
       this.count('pinnace_upstream_bytes_total', { upstream }, 0);
       for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
@@ -210,6 +213,15 @@ export class Metrics {
         this.#counters.get(name)?.inc(labels, 0);
         this.#histograms.get(name)?.zero(labels);
       }
+    }
+  }
+
+  #startCollection(collection: string): void {
+    for (const outcome of METRIC_TABLE.pinnace_collection_renewals_total.labels.outcome) {
+      this.count('pinnace_collection_renewals_total', { collection, outcome }, 0);
+    }
+    for (const outcome of METRIC_TABLE.pinnace_collection_publications_total.labels.outcome) {
+      this.count('pinnace_collection_publications_total', { collection, outcome }, 0);
     }
   }
 

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { comingFailures, type RepositoryStatus, type StatusReport } from './status-report.ts';
+import { comingFailures } from './coming-failures.ts';
+import type {
+  CollectionStatus,
+  RepositoryStatus,
+  RoleStatus,
+  StatusReport,
+} from './status-report.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--line:#8884;--dim:#777;--bad:#c62828;--soon:#b26a00;--good:#2e7d32}
@@ -38,7 +44,7 @@ ${failuresTable(report, now)}
 ${bypassesTable(report)}
 <h2>Repositories</h2>
 ${repositoriesTable(report, now)}
-<h2>Last refusals</h2>
+${collectionsPart(report, now)}<h2>Last refusals</h2>
 ${refusalsTable(report)}
 </body></html>
 `;
@@ -77,17 +83,17 @@ function reloadLine({ lastReload }: StatusReport): string {
 
 function failuresTable(report: StatusReport, now: number): string {
   const rows = comingFailures(report).map(
-    ({ repository, at, why }) =>
+    ({ subject, at, why }) =>
       `<tr><td class="${urgency(at, now)}">${timeLeft(at, now)}</td><td>${escapeHtml(at)}</td>
-<td><code>${escapeHtml(repository)}</code></td><td>${escapeHtml(why)}</td></tr>`,
+<td><code>${escapeHtml(subject)}</code></td><td>${escapeHtml(why)}</td></tr>`,
   );
-  return table(['When', 'Time', 'Repository', 'Why'], rows, 'Nothing that is known of.');
+  return table(['When', 'Time', 'What', 'Why'], rows, 'Nothing that is known of.');
 }
 
 function repositoriesTable(report: StatusReport, now: number): string {
   const rows = report.repositories.map(
     (status) => `<tr><td><code>${escapeHtml(status.repository)}</code></td>
-<td>${trustCell(status)}</td><td>${rolesCell(status, now)}</td><td>${checkedCell(status, now)}</td></tr>`,
+<td>${trustCell(status)}</td><td>${rolesCell(status.roles, now)}</td><td>${checkedCell(status, now)}</td></tr>`,
   );
   const heads = ['Repository', 'Trust', 'Metadata', 'Last check'];
   return table(heads, rows, 'No repository has been asked for yet.');
@@ -101,8 +107,8 @@ function trustCell(status: RepositoryStatus): string {
   return `${escapeHtml(status.trust)}${firstUse}<br><code class="dim">${escapeHtml(status.rule ?? '')}</code>`;
 }
 
-function rolesCell(status: RepositoryStatus, now: number): string {
-  const rows = status.roles.map(
+function rolesCell(roles: readonly RoleStatus[], now: number): string {
+  const rows = roles.map(
     ({ role, version, expiresAt }) =>
       `<li>${escapeHtml(role)} ${version}, <span class="${urgency(expiresAt, now)}">expires ${timeLeft(expiresAt, now)}</span></li>`,
   );
@@ -128,6 +134,34 @@ function bypassesTable(report: StatusReport): string {
   );
   const heads = ['Time', 'Client', 'Refused tag', 'Digest asked for afterwards'];
   return table(heads, rows, 'None since the start.');
+}
+
+/** Only where there are collections: most sites have none. */
+function collectionsPart({ collections = [] }: StatusReport, now: number): string {
+  if (collections.length === 0) return '';
+  const rows = collections.map(
+    (
+      status,
+    ) => `<tr><td><code>${escapeHtml(status.collection)}</code><br><code class="dim">${escapeHtml(status.folder)}</code></td>
+<td>${renewalCell(status, now)}</td><td>${rolesCell(status.roles, now)}</td><td>${placesCell(status, now)}</td></tr>`,
+  );
+  const heads = ['Collection', 'Renewal', 'Metadata', 'Published'];
+  return `<h2>Own collections</h2>\n${table(heads, rows, '')}\n`;
+}
+
+function renewalCell({ renewalDueAt, lastError }: CollectionStatus, now: number): string {
+  if (lastError !== undefined) return `<span class="bad">${escapeHtml(lastError)}</span>`;
+  return renewalDueAt === undefined ? 'not read yet' : `next ${timeLeft(renewalDueAt, now)}`;
+}
+
+function placesCell({ places }: CollectionStatus, now: number): string {
+  const rows = places.map(({ place, publishedAt, lastError }) => {
+    const seen = publishedAt === undefined ? 'not yet' : timeLeft(publishedAt, now);
+    const failed =
+      lastError === undefined ? '' : `<br><span class="bad">${escapeHtml(lastError)}</span>`;
+    return `<li><code>${escapeHtml(place)}</code> ${seen}${failed}</li>`;
+  });
+  return rows.length === 0 ? 'nowhere' : `<ul>${rows.join('')}</ul>`;
 }
 
 function refusalsTable(report: StatusReport): string {

@@ -38,6 +38,33 @@ export interface ReloadStatus {
   readonly problem?: string;
 }
 
+/** One of the site's own collections, as Pinnace keeps it. */
+export interface CollectionStatus {
+  /** Its name in the configuration. */
+  readonly collection: string;
+  readonly folder: string;
+  /** What is in the folder; empty while it cannot be read. */
+  readonly roles: readonly RoleStatus[];
+  /** When timestamp or snapshot are renewed next, RFC 3339. */
+  readonly renewalDueAt?: string;
+  /** Renewal stops when root or targets end within this time. */
+  readonly stopBeforeMs?: number;
+  /** Why it is not being renewed, in words; absent when it is. */
+  readonly lastError?: string;
+  readonly places: readonly PlaceStatus[];
+}
+
+/** A place that a collection is published to. */
+export interface PlaceStatus {
+  readonly place: string;
+  /** When this process last saw that the newest state is there, RFC 3339. */
+  readonly publishedAt?: string;
+  /** When the timestamp that was seen there expires, RFC 3339. */
+  readonly expiresAt?: string;
+  /** Why nothing newer can be published there, in words; absent when it can. */
+  readonly lastError?: string;
+}
+
 /** What `GET /api/v1/status` answers. */
 export interface StatusReport {
   readonly version: string;
@@ -47,42 +74,8 @@ export interface StatusReport {
   /** Absent before the first reload. */
   readonly lastReload?: ReloadStatus;
   readonly repositories: readonly RepositoryStatus[];
+  /** The site's own collections; absent when none is configured. */
+  readonly collections?: readonly CollectionStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
   readonly suspectedBypasses: readonly SuspectedBypass[];
-}
-
-/** Something that will stop working, and why. */
-export interface ComingFailure {
-  readonly repository: string;
-  /** RFC 3339. */
-  readonly at: string;
-  /** In words: what happens then. */
-  readonly why: string;
-}
-
-/**
- * What has stopped or will stop working, nearest first: for each repository its nearest signed expiry, the end of grace while
- * the trust server cannot be asked, and a failure on account of which its pulls are refused now.
- */
-export function comingFailures(report: StatusReport): readonly ComingFailure[] {
-  return report.repositories
-    .flatMap((status) => failuresOf(status, report.startedAt))
-    .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
-}
-
-function failuresOf(status: RepositoryStatus, startedAt: string): readonly ComingFailure[] {
-  const { repository, roles, graceEndsAt, lastError, checkedAt = startedAt } = status;
-  const failures: ComingFailure[] = [];
-  if (graceEndsAt !== undefined) {
-    const why = 'the trust server cannot be asked, and the grace for that ends';
-    failures.push({ repository, at: graceEndsAt, why });
-  } else if (lastError !== undefined) {
-    failures.push({ repository, at: checkedAt, why: `pulls are refused now: ${lastError}` });
-  }
-  const nearest = roles.toSorted((a, b) => Date.parse(a.expiresAt) - Date.parse(b.expiresAt))[0];
-  if (nearest !== undefined) {
-    const why = `the ${nearest.role} metadata expires unless it is signed again`;
-    failures.push({ repository, at: nearest.expiresAt, why });
-  }
-  return failures;
 }

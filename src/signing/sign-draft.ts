@@ -77,6 +77,19 @@ export async function signWith(
   return { ...document, signatures };
 }
 
+/**
+ * Requires that the keys at hand can sign what a renewal signs.
+ *
+ * @throws {SigningError} `key_missing`; what opening keys throws
+ */
+export async function requireOnlineKeys(repository: Repository, ring: Signers): Promise<void> {
+  for (const role of ['snapshot', 'timestamp'] as const) {
+    // Signing something that leads nowhere is the one test that asks no less than a renewal.
+    const document = { role, signed: new Map(), signatures: new Map() };
+    await signWith(document, repository.root.authority(role), ring);
+  }
+}
+
 async function signRole(
   repository: Repository,
   draft: Draft,

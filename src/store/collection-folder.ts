@@ -1,5 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
@@ -111,6 +123,19 @@ export class DiskCollectionFolder implements CollectionFolder {
   async requireNew(): Promise<void> {
     if ((await list(join(this.name, 'metadata'))).length === 0) return;
     throw new SigningError('collection_exists', `there is a collection in ${this.name} already`);
+  }
+
+  /**
+   * Requires that there is a collection in the folder, and that this process may change it.
+   *
+   * @throws {SigningError} `collection_missing`
+   * @throws {Error} of `node:fs`, when the folder or its metadata cannot be written to
+   */
+  async requireUsable(): Promise<void> {
+    if ((await this.readSettings()) === undefined) throw this.#missing();
+    for (const folder of [this.name, join(this.name, 'metadata')]) {
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    }
   }
 
   /** Carries out what an earlier writer had decided on. */

@@ -78,7 +78,13 @@ export async function emptyBench(context: TestContext): Promise<CommandBench> {
 /** A collection as `init` makes it, with key files that are quick to open. */
 export async function collectionBench(
   context: TestContext,
-  { targets = [1, 1] }: { readonly targets?: readonly [keys: number, threshold: number] } = {},
+  {
+    targets = [1, 1],
+    encryptOnline = false,
+  }: {
+    readonly targets?: readonly [keys: number, threshold: number];
+    readonly encryptOnline?: boolean;
+  } = {},
 ): Promise<CommandBench> {
   const bench = await emptyBench(context);
   const folder = new DiskCollectionFolder(bench.dir, { clock: systemClock });
@@ -91,7 +97,8 @@ export async function collectionBench(
   ] as const) {
     const made = Array.from({ length: count }, async (_, index) => {
       const isOffline = role === 'root' || role === 'targets';
-      const protection = isOffline ? { passphrase: PASSPHRASE, cost: 2 ** 14 } : {};
+      const protection =
+        isOffline || encryptOnline ? { passphrase: PASSPHRASE, cost: 2 ** 14 } : {};
       const file = await createKeyFile({ role, createdAt: bench.clock.now(), ...protection });
       await writeKeyFile(join(bench.dir, 'keys', `${role}-${index + 1}.json`), file.bytes);
       return file.key;
