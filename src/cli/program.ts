@@ -6,6 +6,7 @@ import { checkConfig } from './check-config.ts';
 import { addCollectionCommands } from './collection.ts';
 import type { CommandLineIo } from './collection-io.ts';
 import { addMigrateCommands } from './collection-migrate.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
 import { resolveImage } from './resolve.ts';
@@ -90,6 +91,7 @@ function buildProgram(io: CommandLineIo, finish: (exitCode: number) => void): Co
   addTrustCommands(program, io, finish);
   addCollectionCommands(program, io, finish);
   addMigrateCommands(program, io, finish);
+  addDoctorCommand(program, io, finish);
   return program;
 }
 

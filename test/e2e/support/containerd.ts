@@ -10,13 +10,13 @@ import { makeFolder, type Scratch } from './scratch.ts';
 export class Containerd {
   readonly place: Place;
   readonly hostsFolder: string;
+  readonly socket: string;
   readonly #folder: string;
-  readonly #socket: string;
 
   private constructor(place: Place, folder: string) {
     this.place = place;
     this.#folder = folder;
-    this.#socket = join(folder, 'containerd.sock');
+    this.socket = join(folder, 'containerd.sock');
     this.hostsFolder = join(folder, 'certs.d');
   }
 
@@ -39,7 +39,7 @@ export class Containerd {
 
   /** Runs ctr against this containerd. */
   async ctr(...args: readonly string[]): Promise<Finished> {
-    return await this.place.run([binary('ctr'), '-a', this.#socket, ...args]);
+    return await this.place.run([binary('ctr'), '-a', this.socket, ...args]);
   }
 
   /** Pulls by the hosts files. */
@@ -71,7 +71,7 @@ export class Containerd {
       `state = "${join(this.#folder, 'state')}"`,
       'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
       '[grpc]',
-      `  address = "${this.#socket}"`,
+      `  address = "${this.socket}"`,
       '[plugins."io.containerd.internal.v1.opt"]',
       `  path = "${join(this.#folder, 'opt')}"`,
     ];

@@ -39,6 +39,25 @@ export class Podman {
     return new Podman(place, folder, await makeRegistriesFile(scratch, 'podman'));
   }
 
+  /** The environment in which podman, without any option, works on this store. */
+  async environment(): Promise<Readonly<Record<string, string>>> {
+    const at = (name: string): string => join(this.#folder, name);
+    await writeFile(
+      at('storage.conf'),
+      `[storage]\ndriver = "vfs"\ngraphroot = "${at('root')}"\nrunroot = "${at('run')}"\n`,
+    );
+    await writeFile(
+      at('containers.conf'),
+      `[engine]\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\ntmp_dir = "${at('tmp')}"\n`,
+    );
+    return {
+      CONTAINERS_REGISTRIES_CONF: this.registries.path,
+      CONTAINERS_STORAGE_CONF: at('storage.conf'),
+      CONTAINERS_CONF: at('containers.conf'),
+      HOME: this.#folder,
+    };
+  }
+
   /** Runs podman. */
   async podman(...args: readonly string[]): Promise<Finished> {
     const at = (name: string): string => join(this.#folder, name);

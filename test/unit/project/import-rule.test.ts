@@ -118,8 +118,16 @@ const ROWS: readonly Row[] = [
   {
     file: 'src/cli/planted.ts',
     allowed: ['../app/app.ts', '../config/load.ts', 'commander'],
-    forbidden: ['../store/errors.ts', '../trust/keys.ts', '../server/relay.ts', 'undici', 'zod'],
+    forbidden: [
+      '../store/errors.ts',
+      '../trust/keys.ts',
+      '../server/relay.ts',
+      'undici',
+      'zod',
+      'node:child_process',
+    ],
   },
+  { file: 'src/cli/doctor-program.ts', allowed: ['node:child_process'], forbidden: ['undici'] },
 ];
 
 test('every folder of src has rows', () => {
