@@ -96,6 +96,31 @@ altered or missing content is a refusal of the tag. What it costs and what it le
 - \`cache.maxBytes\` has to hold the image. What cannot be kept is refused with \`image_incomplete\`. A part that is evicted between
   the answer and the engine's request for it is fetched again, and then a bad one is found too late: give the cache room.
 - Layers that the manifest says may be had elsewhere (\`urls\`) are not fetched. Pulls by digest are not held up.
+## Clients: who is asking
+
+Without \`clients\` a listener asks nobody. With it, everything on that listener, \`/v2/\` included, is for callers it knows.
+
+- \`kind: basic\`: a user name and a password from an htpasswd file with bcrypt hashes (\`htpasswd -B\`). A changed file is used
+  within seconds. Bcrypt is slow on purpose, so a login is compared once and then remembered in memory (as an HMAC)
+  until the file changes. Ten wrong passwords for a user from an address, or sixty from an address or for a user, end the
+  guessing for five minutes; a user who has logged in from an address before goes on.
+- \`kind: mtls\`: a client certificate that chains to \`clientCa\`. The name is its common name, or its only DNS name or URI;
+  organizational units are groups. A certificate that is missing or not good does not break off TLS: engines would show
+  nothing but a handshake error, and a mirror's engine would go to the registry. It is refused like everything else.
+
+Passwords and tokens need \`tls\`, unless the listener is on the loopback address or \`allowPlaintextLogin\` says that
+something before Pinnace speaks TLS.
+
+\`clients\` of a policy rule says who may pull what it is for: \`staff/alice\` is alice of the entry \`staff\`, \`nodes/@web\` a
+group, \`nodes/*\` everyone whom \`nodes\` knows. The entry stands in front because the same name may be somebody else
+elsewhere. The rule holds for everything about a repository, cached or not: tags, digests, blobs, lists, and what is relayed.
+
+A listener that engines use *as a mirror* is best served by \`mtls\`, and every other way is a warning. An engine that has no
+login for the mirror (dockerd never has one of its own for it) goes to the registry itself when it is asked for one; a
+certificate is shown without being asked for, and a wrong one can be answered with a hard stop.
+
+Certificates, keys, CAs and htpasswd files are watched like the configuration itself: a renewed certificate is shown from the
+next connection on, and those that are there go on. When the client CA changes, each connection ends with its next answer.
 
 ## Upstreams: where content comes from
 

@@ -16,6 +16,7 @@ import { RefusalHistory } from '../server/refusal-history.ts';
 import { RegistryListener } from '../server/registry-listener.ts';
 import type { StatusReport } from '../server/status-report.ts';
 import { AnswerCounts } from './answer-memory.ts';
+import { ClientMemory } from './client-gates.ts';
 import { collectCollectionGauges, collectionStatuses } from './collection-status.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { Generation, type Lasting } from './generation.ts';
@@ -75,6 +76,7 @@ export class App {
       answerCounts: new AnswerCounts(),
       refusals: new RefusalHistory(),
       bypassWatch: new BypassWatch({ clock }),
+      clientMemory: new ClientMemory(clock, this.#log),
     };
     this.#generation = new Generation(config, this.#lasting);
     this.#reloads = new Reloads({
@@ -179,6 +181,7 @@ export class App {
       await Promise.all(generations.map((generation) => generation.release()));
     } finally {
       try {
+        await this.#lasting.clientMemory.close();
         await this.#stores.close();
       } finally {
         await this.#admin?.stop({ drainMs: 1_000 });

@@ -1,3 +1,4 @@
+import type { Gate } from '../auth/gate.ts';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config, ListenerConfig } from '../config/config.ts';
@@ -16,6 +17,7 @@ import type { NextConfiguration } from '../server/registry-listener.ts';
 import { Relay } from '../server/relay.ts';
 import { RequestCount } from '../server/request-count.ts';
 import type { AnswerCounts } from './answer-memory.ts';
+import { type ClientMemory, createGates } from './client-gates.ts';
 import { observedUpkeep } from './collection-events.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { OwnCollections } from './own-collections.ts';
@@ -31,6 +33,7 @@ export interface Lasting {
   readonly answerCounts: AnswerCounts;
   readonly refusals: RefusalHistory;
   readonly bypassWatch: BypassWatch;
+  readonly clientMemory: ClientMemory;
 }
 
 /**
@@ -44,6 +47,7 @@ export class Generation {
   readonly #lasting: Lasting;
   readonly #relay: Relay;
   readonly #completions: CompletionEvents;
+  readonly #gates: ReadonlyMap<string, Gate>;
   readonly #requests = new RequestCount();
   /** Whether what is under way is being broken off, so that its failing says nothing. */
   #isReleasing = false;
@@ -60,14 +64,19 @@ export class Generation {
     this.#relay = createRelay(this.core, config, clock);
     const upkeep = observedUpkeep(log, metrics);
     this.ownCollections = new OwnCollections(config, { clock, events: upkeep });
+    this.#gates = createGates(config.clients, { clock, memory: lasting.clientMemory });
   }
 
   /** What a listener answers by. */
   forListener(listener: ListenerConfig, decoys: DecoyIssuer): NextConfiguration {
+    const { tls, clients = '' } = listener;
+    const gate = this.#gates.get(clients);
+    const asking = this.config.clients.get(clients);
+    const clientCa = asking?.kind === 'mtls' ? { clientCa: asking.clientCa } : {};
     return {
       context: this.#contextOf(listener, decoys),
-      profile: profileOf(listener),
-      ...(listener.tls === undefined ? {} : { tls: listener.tls }),
+      profile: { ...profileOf(listener), ...(gate === undefined ? {} : { gate }) },
+      ...(tls === undefined ? {} : { tls: { ...tls, ...clientCa } }),
     };
   }
 

@@ -12,12 +12,29 @@ export function settingsThatLast(current: Config, next: Config): readonly Config
     ...differing('cache', current.cache, next.cache),
     ...differing('admin.address', current.admin.address, next.admin.address),
     ...listenerProblems(current.listeners, next.listeners),
+    ...certificateProblems(current, next),
   ];
 }
 
 function differing(path: string, current: unknown, next: unknown): readonly ConfigProblem[] {
   if (JSON.stringify(current) === JSON.stringify(next)) return [];
   return [{ path, problem: 'cannot change while Pinnace runs', fix: FIX }];
+}
+
+/** Whether a server asks for certificates is settled when it is made; by which CA is not. */
+function certificateProblems(current: Config, next: Config): readonly ConfigProblem[] {
+  const wanted = new Map(next.listeners.map(({ name, clients }) => [name, clients]));
+  return current.listeners
+    .filter(({ name, clients }) => asks(current, clients) !== asks(next, wanted.get(name)))
+    .map(({ name }) => ({
+      path: `listeners.${name}.clients`,
+      problem: 'cannot begin or cease to ask for certificates while Pinnace runs',
+      fix: FIX,
+    }));
+}
+
+function asks({ clients }: Config, name: string | undefined): boolean {
+  return clients.get(name ?? '')?.kind === 'mtls';
 }
 
 function listenerProblems(

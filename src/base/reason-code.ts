@@ -59,6 +59,8 @@ export const OWN_REASONS = [
   'client_unauthorized',
   'client_forbidden',
   'canary',
+  'client_rate_limited',
+  'client_check_unavailable',
   'internal',
 ] as const;
 

@@ -28,8 +28,8 @@ export class ConfigBuilder {
     this.#context = context;
   }
 
-  /** Everything but trust sources and collections. */
-  build(file: ConfigFile): Omit<Config, 'trust' | 'collections'> {
+  /** Everything but trust sources, clients and collections. */
+  build(file: ConfigFile): Omit<Config, 'trust' | 'clients' | 'collections'> {
     return {
       dataFolder: this.absolute(file.data),
       listeners: Object.entries(file.listeners).map(([name, entry]) => this.#listener(name, entry)),
@@ -86,7 +86,7 @@ export class ConfigBuilder {
   }
 
   #listener(name: string, entry: ListenerEntry): ListenerConfig {
-    const { address, refusal, tls, defaultRegistry, hosts } = entry;
+    const { address, refusal, tls, defaultRegistry, hosts, clients } = entry;
     return {
       name,
       address,
@@ -97,6 +97,7 @@ export class ConfigBuilder {
       ...(entry.completeFirst
         ? { completeFirst: { platforms: entry.completePlatforms, withinMs: entry.completeWithin } }
         : {}),
+      ...(clients === undefined ? {} : { clients }),
     };
   }
 
@@ -134,8 +135,9 @@ function proxyFor(url: URL): ProxyEnvironment {
 }
 
 function buildRule(entry: RuleEntry): Rule {
-  const { match, trust, signers = [], reason = '' } = entry;
+  const { match, trust, signers = [], reason = '', clients } = entry;
+  const callers = clients === undefined ? {} : { clients };
   return trust === undefined
-    ? { match, requirement: { kind: 'unverified', reason } }
-    : { match, requirement: { kind: 'verified', source: trust, signers } };
+    ? { match, requirement: { kind: 'unverified', reason }, ...callers }
+    : { match, requirement: { kind: 'verified', source: trust, signers }, ...callers };
 }

@@ -1,5 +1,6 @@
 import type { Platform } from '../oci/platform.ts';
 import type { Rule } from '../policy/policy.ts';
+import type { ClientsConfig } from './clients-config.ts';
 import type { Credentials, KeyPair, OwnCollectionConfig, TrustSourceConfig } from './connection.ts';
 import type { ProxyEnvironment } from './env.ts';
 import type { LogLevel } from './schema.ts';
@@ -20,6 +21,8 @@ export interface ListenerConfig {
   readonly refusal: RefusalForm;
   /** Present when tags are answered only with their image whole. */
   readonly completeFirst?: CompleteFirstConfig;
+  /** The entry of `clients` that says who is asking. */
+  readonly clients?: string;
 }
 
 /** How images are completed before their tag is answered. */
@@ -74,6 +77,8 @@ export interface Config {
   readonly dataFolder: string;
   /** In the order of the file; at least one. */
   readonly listeners: readonly ListenerConfig[];
+  /** By name. */
+  readonly clients: ReadonlyMap<string, ClientsConfig>;
   readonly admin: { readonly address: HostPort };
   /** By registry host. */
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>;

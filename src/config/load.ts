@@ -1,8 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ConfigBuilder } from './build.ts';
+import { buildClients } from './build-clients.ts';
 import { buildCollection } from './build-collections.ts';
 import { buildTrustSource } from './build-trust.ts';
+import { checkClients } from './check-clients.ts';
 import { checkCollections } from './check-collections.ts';
 import { checkCredentials, checkDockerLogins } from './check-credentials.ts';
 import { checkListeners, checkUpstreams } from './check-network.ts';
@@ -93,6 +95,7 @@ function checkTogether(data: unknown, options: LoadOptions, findings: Findings):
   checkCredentials(reader, options.checkFiles === false ? undefined : options.env, findings);
   checkTrustSources(reader, findings);
   checkCollections(reader, findings);
+  checkClients(reader, findings);
   checkPolicy(reader, findings);
 }
 
@@ -116,5 +119,8 @@ function build(file: ConfigFile, builder: ConfigBuilder): Config {
   const collections = Object.entries(file.collections).map(([name, entry]) =>
     buildCollection(name, entry, builder),
   );
-  return deepFreeze({ ...builder.build(file), trust, collections });
+  const clients = new Map(
+    Object.entries(file.clients).map(([name, entry]) => [name, buildClients(name, entry, builder)]),
+  );
+  return deepFreeze({ ...builder.build(file), trust, clients, collections });
 }

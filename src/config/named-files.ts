@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseDockerConfig } from './docker-config.ts';
 import type { Findings } from './findings.ts';
+import { parseHtpasswd } from './htpasswd.ts';
 import { type ConfigPath, formatPath, valueAt } from './path.ts';
 import { belongTogether, checkPrivateKey, doubtfulDates, parseCertificates } from './pem.ts';
 import { type ReadFile, readLimited } from './read-file.ts';
@@ -115,6 +116,7 @@ const CHECKS = {
   token: parseToken,
   'docker-config': parseDockerConfig,
   'tuf-root': parseTufRoot,
+  htpasswd: parseHtpasswd,
 } as const;
 
 /** Reads the text of a password file: one line, whose end is not part of the password. */

@@ -17,4 +17,5 @@ export type FileKind =
   | 'password'
   | 'token'
   | 'docker-config'
-  | 'tuf-root';
+  | 'tuf-root'
+  | 'htpasswd';

@@ -26,6 +26,8 @@ export interface ListenerEntry {
   readonly completePlatforms: readonly Platform[];
   /** Milliseconds. */
   readonly completeWithin: number;
+  readonly clients?: string;
+  readonly allowPlaintextLogin: boolean;
 }
 
 /** An upstream as written, its defaults filled in. */
@@ -110,6 +112,15 @@ export const listenerSchema: z.ZodType<ListenerEntry> = z
       min: SECOND,
       max: HOUR,
     }).prefault('25s'),
+    clients: z.exactOptional(
+      z.string().meta({
+        description: 'Entry of clients that says who is asking; without it nobody is asked.',
+        [EXAMPLE_MEMBER]: 'staff',
+      }),
+    ),
+    allowPlaintextLogin: flag({
+      text: 'Ask for logins without tls: only where something before Pinnace speaks TLS.',
+    }).prefault(false),
   })
   .meta({ description: 'One listener for engines.' });
 

@@ -156,6 +156,7 @@ function fileKindOf(value: unknown): FileKind | undefined {
     case 'token':
     case 'docker-config':
     case 'tuf-root':
+    case 'htpasswd':
       return value;
     default:
       return undefined;

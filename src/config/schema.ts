@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { parseCallerPattern } from '../policy/callers.ts';
 import { parsePattern } from './patterns.ts';
+import { type ClientsEntry, clientsSchema } from './schema-clients.ts';
 import { type CollectionEntry, collectionSchema } from './schema-collections.ts';
 import { duration, flag, parsed, size } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
@@ -21,6 +23,7 @@ export interface RuleEntry {
   readonly signers?: readonly string[];
   readonly allowUnverified?: true;
   readonly reason?: string;
+  readonly clients?: readonly string[];
 }
 
 /** How much is logged, from least to most. */
@@ -30,6 +33,7 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export interface ConfigFile {
   readonly data: string;
   readonly listeners: Readonly<Record<string, ListenerEntry>>;
+  readonly clients: Readonly<Record<string, ClientsEntry>>;
   readonly admin: { readonly address: HostPort };
   readonly upstreams: Readonly<Record<string, UpstreamEntry>>;
   readonly trust: Readonly<Record<string, TrustEntry>>;
@@ -98,6 +102,26 @@ const ruleSchema: z.ZodType<RuleEntry> = z
         .meta({
           description: 'Why that is acceptable; shown in the status page.',
           [EXAMPLE_MEMBER]: 'throw-away builds',
+        }),
+    ),
+    clients: z.exactOptional(
+      z
+        .array(
+          parsed('caller', { text: 'Caller.' }, (text) =>
+            parseCallerPattern(text) === undefined
+              ? {
+                  ok: false,
+                  problem: 'names no caller',
+                  fix: 'write CLIENTS/NAME, CLIENTS/@GROUP or CLIENTS/*, with the name of an entry under clients in front',
+                }
+              : { ok: true, value: text },
+          ),
+        )
+        .min(1, 'is an empty list')
+        .meta({
+          description:
+            'Who may pull these repositories; without it, whoever the listener lets in. CLIENTS/NAME is one caller, CLIENTS/@GROUP a group, CLIENTS/* everyone whom that entry of clients knows.',
+          [EXAMPLE_MEMBER]: ['staff/alice', 'nodes/*'],
         }),
     ),
   })
@@ -176,6 +200,9 @@ export const configSchema: z.ZodType<ConfigFile> = z
       .record(nameSchema, listenerSchema)
       .refine((entries) => Object.keys(entries).length > 0, 'has no listener')
       .meta({ description: 'Where engines connect, by a name of your choice.' }),
+    clients: z.record(nameSchema, clientsSchema).prefault({}).meta({
+      description: 'How listeners find out who is asking, by a name of your choice.',
+    }),
     admin: adminSchema.prefault({}),
     upstreams: z
       .record(parsed('registry host', { text: 'Registry.' }, parseHostName), upstreamSchema)

@@ -18,6 +18,7 @@ export const LOG_EVENTS = {
   'image.completed': 'info',
   'image.not_completed': 'warn',
   'image.late': 'warn',
+  'client.limited': 'warn',
   'relay.failed': 'warn',
   'admin.refresh': 'info',
   'admin.failed': 'error',
@@ -73,6 +74,8 @@ export interface RequestEntry {
   readonly client?: string | undefined;
   readonly userAgent?: string | undefined;
   readonly rule?: string | undefined;
+  /** Who asked: the entry of `clients` and the name there. */
+  readonly caller?: string | undefined;
   /** Set when an earlier answer was served because the trust server could not be asked. */
   readonly staleSeconds?: number | undefined;
   /** Default: `info` when served, `warn` when refused, `error` when it failed. */
@@ -134,6 +137,7 @@ export class Log {
       client: entry.client,
       userAgent: this.#userAgent(entry.userAgent),
       rule: entry.rule,
+      caller: entry.caller === undefined ? undefined : printable(entry.caller),
       staleSeconds: entry.staleSeconds,
     });
   }

@@ -195,6 +195,14 @@ export const METRIC_TABLE = {
     help: 'Refused tags answered with a manifest that nobody can complete (hard stop).',
     labels: {},
   },
+  pinnace_client_logins_total: {
+    type: 'counter',
+    help: 'Requests on listeners that ask who is calling, by what came of it.',
+    labels: {
+      clients: CONFIGURED,
+      outcome: ['admitted', 'missing', 'wrong', 'limited', 'unavailable', 'forbidden'],
+    },
+  },
   pinnace_relayed_requests_total: {
     type: 'counter',
     help: 'Requests relayed unverified to an upstream by an allowUnverified rule.',

@@ -24,6 +24,8 @@ export interface Rule {
   /** A `host/path` pattern, see `parseNamePattern`. */
   readonly match: string;
   readonly requirement: Requirement;
+  /** Who may pull, see `CallerList`; absent: whoever the listener lets in. */
+  readonly clients?: readonly string[];
 }
 
 /** Decides which rule applies to a repository. */

@@ -10,6 +10,8 @@ export interface DescribeOptions {
   readonly decision: string;
   /** Where `docs/errors.md` can be read; the reason code is added as its fragment. */
   readonly docsUrl?: string;
+  /** What `client_unauthorized` asks for, as the value of `WWW-Authenticate`; without it, it is 403 `DENIED`. */
+  readonly challenge?: string;
 }
 
 /** A refusal as an HTTP answer. */
@@ -22,7 +24,7 @@ export interface RefusalDescription {
   readonly sentence: string;
   /** The value of the `Warning` header: on an answer to HEAD, the only place for words. */
   readonly warning: string;
-  /** All headers of the answer but those of authentication, names in lower case. */
+  /** All headers of the answer, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -47,7 +49,7 @@ export function describeRefusal(
 ): RefusalDescription {
   const row = REASON_TABLE[refusal.reason];
   const sentence = row.sentence(subject, refusal.facts);
-  const { status, ociCode } = answerCode(refusal.reason, subject);
+  const { status, ociCode } = answerCode(refusal.reason, subject, options);
   const retryAfterSeconds = retryAfter(refusal);
   const detail = detailOf(refusal, subject, { sentence, decision: options.decision });
   const message = `${sentence}. ${row.remedy} (${pointers(refusal.reason, options)})`;
@@ -68,6 +70,9 @@ export function describeRefusal(
       'x-pinnace-reason': refusal.reason,
       'x-pinnace-decision': plainText(options.decision, 100),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+      ...(status === 401 && options.challenge !== undefined
+        ? { 'www-authenticate': options.challenge }
+        : {}),
       ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
     },
   };
@@ -76,7 +81,12 @@ export function describeRefusal(
 function answerCode(
   reason: ReasonCode,
   subject: Subject,
+  options: DescribeOptions,
 ): { readonly status: number; readonly ociCode: string } {
+  // RFC 9110 §15.5.2: 401 has a challenge. Without one engines would ask a person for a password that helps nobody.
+  if (reason === 'client_unauthorized' && options.challenge === undefined) {
+    return { status: 403, ociCode: 'DENIED' };
+  }
   // For these, 403 would make engines fail that merely ask whether there is a signature beside the image.
   if (reason === 'tag_not_signed' && isCompanionTag(subject.reference)) {
     return { status: 404, ociCode: 'MANIFEST_UNKNOWN' };

@@ -128,7 +128,7 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     logLevel: 'info',
   }),
   client_unauthorized: refused({
-    happened: () => 'Pinnace does not know who is asking',
+    happened: (facts) => factText(facts, 'login') ?? 'Pinnace does not know who is asking',
     remedy: 'Log in to Pinnace with your engine, then pull again.',
     status: 401,
     ociCode: 'UNAUTHORIZED',
@@ -143,6 +143,17 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     happened: () => 'it is a canary, there to be refused',
     remedy: 'Nothing is wrong: pinnace doctor pulls it to see what the engine makes of a refusal.',
     logLevel: 'info',
+  }),
+  client_rate_limited: inconclusive({
+    happened: () => 'too many logins failed for this user or from this address',
+    remedy: 'Correct the login where it is stored, and try again after a while.',
+    status: 429,
+    ociCode: 'TOOMANYREQUESTS',
+    retryAfterSeconds: 60,
+  }),
+  client_check_unavailable: inconclusive({
+    happened: (facts) => factText(facts, 'login') ?? 'Pinnace cannot check logins at this moment',
+    remedy: 'Try again in a moment; if it lasts, tell the operator of Pinnace.',
   }),
   internal: inconclusive({
     happened: () => 'Pinnace failed for a reason of its own',

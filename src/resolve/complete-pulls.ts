@@ -1,4 +1,5 @@
 import { abortable } from '../base/abortable.ts';
+import type { Caller } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -81,6 +82,10 @@ export class CompletePulls implements PullService {
 
   constructor(options: CompletePullsOptions) {
     this.#options = options;
+  }
+
+  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
+    return this.#options.pulls.forbids(repository, caller);
   }
 
   treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {

@@ -1,3 +1,4 @@
+import type { Caller } from '../base/caller.ts';
 import type { Facts } from '../base/coded-error.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -52,6 +53,11 @@ export interface PullOptions {
 export interface PullService {
   /** Whether a repository is verified, relayed unverified by an explicit rule, or covered by no rule at all. */
   treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule';
+  /**
+   * Why a caller may not pull from a repository, cached or not; undefined when it may. To be asked before any question
+   * about the repository is answered.
+   */
+  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined;
   /** A verified manifest by tag if the answer is at hand without waiting, for the hot path; else undefined. */
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined;
   manifestByTag(

@@ -1,4 +1,5 @@
 import { abortable } from '../base/abortable.ts';
+import type { Caller } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/coded-error.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -9,6 +10,7 @@ import { type Digest, digestHex, hasDigest, parseDigest } from '../oci/digest.ts
 import { OciError } from '../oci/errors.ts';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
 import { isTag, type Repository, repositoryName, type Tag } from '../oci/names.ts';
+import { CallerList } from '../policy/callers.ts';
 import type { Policy, Rule } from '../policy/policy.ts';
 import { TrustError } from '../trust/errors.ts';
 import type { ClockGuard } from './clock-guard.ts';
@@ -51,10 +53,12 @@ export interface VerifiedPullsOptions {
 /** What a repository is bound to by policy. */
 type Binding =
   | { readonly kind: 'no-rule' }
-  | { readonly kind: 'unverified'; readonly rule: Rule }
+  | { readonly kind: 'unverified'; readonly rule: Rule; readonly callers: CallerList | undefined }
   | {
       readonly kind: 'verified';
       readonly rule: Rule;
+      /** Who may pull; undefined: whoever the listener lets in. */
+      readonly callers: CallerList | undefined;
       readonly signers: readonly string[];
       readonly collection: () => Collection;
     };
@@ -84,6 +88,16 @@ export class VerifiedPulls implements PullService {
 
   treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {
     return this.#bind(repository).kind;
+  }
+
+  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
+    const binding = this.#bind(repository);
+    if (binding.kind === 'no-rule' || binding.callers === undefined) return undefined;
+    if (binding.callers.includes(caller)) return undefined;
+    const error = new PullError('client_forbidden', 'the rule does not name this caller', {
+      detail: { caller: caller === undefined ? 'nobody' : `${caller.source}/${caller.name}` },
+    });
+    return this.#options.refusalOf(error, binding.rule.match);
   }
 
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
@@ -176,11 +190,12 @@ export class VerifiedPulls implements PullService {
     const rule = this.#options.policy.match(repository);
     if (rule === undefined) return { kind: 'no-rule' };
     const { requirement } = rule;
-    if (requirement.kind === 'unverified') return { kind: 'unverified', rule };
+    const callers = rule.clients === undefined ? undefined : new CallerList(rule.clients);
+    if (requirement.kind === 'unverified') return { kind: 'unverified', rule, callers };
     const key = { source: requirement.source, gun: repositoryName(repository) };
     const { signers } = requirement;
     const collection = (): Collection => this.#options.collections.open(key);
-    return { kind: 'verified', rule, signers, collection };
+    return { kind: 'verified', rule, callers, signers, collection };
   }
 
   /** A digest that no pull by tag has brought here yet may still be a signed one: engines also pull `name@digest` first. */

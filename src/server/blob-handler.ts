@@ -6,7 +6,7 @@ import { parseRange } from '../oci/range.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import type { ByteRange } from '../resolve/ports.ts';
 import type { Refusal, ServedBlob } from '../resolve/pull-service.ts';
-import { answerDecoyBlob } from './decoy-blob.ts';
+import { answerDecoyBlob } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import { API_VERSION_HEADERS } from './oci-answer.ts';
 import { answerDenial, type RefusedSubject } from './refusal-answer.ts';

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Caller } from '../base/caller.ts';
 import {
   type CanaryKind,
   type CanaryPart,
@@ -49,6 +50,12 @@ export class CanaryPulls implements PullService {
     this.#inner = inner;
     this.#listener = listener;
     this.#upstreams = upstreams;
+  }
+
+  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
+    // There is nothing in them that anybody may not know.
+    if (this.#kind(repository) !== undefined) return undefined;
+    return this.#inner.forbids(repository, caller);
   }
 
   treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Admitted } from '../auth/gate.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import type { LogLevel } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
@@ -29,6 +30,8 @@ export interface Asked {
   readonly reference?: string;
 }
 
+const MAX_IGNORED_BODY = 64 * 1024;
+
 /** Gives each request an id: unique across replicas and restarts, and cheap. */
 export class RequestIds {
   readonly #prefix = randomBytes(5).toString('hex');
@@ -54,6 +57,7 @@ export class Exchange {
   #asked: Asked = { kind: 'other' };
   #abort: AbortController | undefined;
   #hasEnded = false;
+  #admitted: Admitted | undefined;
 
   constructor(
     request: IncomingMessage,
@@ -82,6 +86,11 @@ export class Exchange {
     return this.#asked;
   }
 
+  /** Who is asking, and what for; undefined on a listener that asks nobody. */
+  get admitted(): Admitted | undefined {
+    return this.#admitted;
+  }
+
   /** Whether an answer can still be given. */
   get isOpen(): boolean {
     return !this.response.headersSent && !this.response.destroyed;
@@ -103,9 +112,22 @@ export class Exchange {
     return this.#abort.signal;
   }
 
+  /** Gives up the connection after the answer if a body comes with the request: it means nothing, and reading it costs. */
+  leaveBody(): void {
+    const { 'content-length': length, 'transfer-encoding': coding } = this.request.headers;
+    if (coding !== undefined || Number(length ?? 0) > MAX_IGNORED_BODY) {
+      this.response.shouldKeepAlive = false;
+    }
+  }
+
   /** Notes what the request turned out to ask. */
   ask(asked: Asked): void {
     this.#asked = asked;
+  }
+
+  /** Notes who turned out to be asking. */
+  admit(admitted: Admitted): void {
+    this.#admitted = admitted;
   }
 
   /** Counts and logs the request; only the first call does. */
@@ -136,6 +158,7 @@ export class Exchange {
       client: this.client,
       userAgent: this.request.headers['user-agent'],
       rule: ending.rule,
+      caller: callerText(this.#admitted),
       staleSeconds: ending.staleSeconds,
       ...(ending.level === undefined ? {} : { level: ending.level }),
     });
@@ -145,6 +168,10 @@ export class Exchange {
   countRefusal(reason: ReasonCode, rule: string | undefined): void {
     this.context.metrics.countRefusal(reason, rule);
   }
+}
+
+function callerText(admitted: Admitted | undefined): string | undefined {
+  return admitted === undefined ? undefined : `${admitted.caller.source}/${admitted.caller.name}`;
 }
 
 function plainAddress(address: string | undefined): string {

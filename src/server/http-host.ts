@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 
@@ -15,6 +15,11 @@ import { writeRawAnswer } from './raw-answer.ts';
 export interface TlsIdentity {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
+  /**
+   * CA certificates in PEM: clients are asked for a certificate that chains to them. One that does not, or none, is no
+   * reason to break off: what that means is for the one who answers to say, in words that an engine shows.
+   */
+  readonly clientCa?: string;
 }
 
 /** What one listener puts up with. */
@@ -63,6 +68,10 @@ export class HttpHost {
   readonly #server: Server;
   /** The last answer on each connection, to know whether one is half sent. */
   readonly #answers = new WeakMap<Socket, ServerResponse>();
+  #clientCa: string | undefined;
+  /** How often the client CA has changed, in all and before a connection was made. */
+  #caChanges = 0;
+  readonly #madeAt = new WeakMap<Socket, number>();
   #isDraining = false;
   #stopped: Promise<void> | undefined;
 
@@ -82,10 +91,14 @@ export class HttpHost {
         ? createServer(serverOptions)
         : createTlsServer({
             ...serverOptions,
-            cert: options.tls.cert,
-            key: options.tls.key,
-            minVersion: 'TLSv1.2',
+            ...contextOf(options.tls),
+            requestCert: options.tls.clientCa !== undefined,
+            rejectUnauthorized: false,
           });
+    this.#clientCa = options.tls?.clientCa;
+    this.#server.on('secureConnection', (socket: Socket) => {
+      if (this.#caChanges > 0) this.#madeAt.set(socket, this.#caChanges);
+    });
     this.#server.maxConnections = this.#limits.maxConnections;
     this.#server.setTimeout(this.#limits.idleTimeoutMs, (socket) => socket.destroy());
     this.#listen();
@@ -120,12 +133,23 @@ export class HttpHost {
    * @returns what has it shown from the next handshake on; it does not fail
    * @throws {Error} of `node:tls` for a certificate or key that cannot be used
    */
-  prepareIdentity({ cert, key }: TlsIdentity): () => void {
+  prepareIdentity(identity: TlsIdentity): () => void {
     const server = this.#server;
     if (!(server instanceof TlsServer)) throw new Error('the listener does not speak TLS');
-    const options = { cert, key, minVersion: 'TLSv1.2' } as const;
+    const options = contextOf(identity);
     createSecureContext(options);
-    return () => server.setSecureContext(options);
+    return () => {
+      server.setSecureContext(options);
+      // A client that the new CA does not know must not go on for as long as it keeps its connection.
+      if (identity.clientCa === this.#clientCa) return;
+      this.#clientCa = identity.clientCa;
+      this.#caChanges += 1;
+      server.closeIdleConnections();
+    };
+  }
+
+  #isOutdated(socket: Socket): boolean {
+    return this.#caChanges > 0 && (this.#madeAt.get(socket) ?? 0) < this.#caChanges;
   }
 
   /** Stops accepting, lets requests in flight finish for at most `drainMs` milliseconds, then cuts what is left. */
@@ -149,7 +173,7 @@ export class HttpHost {
 
   #listen(): void {
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
-      if (this.#isDraining) this.#closeAfter(response);
+      if (this.#isDraining || this.#isOutdated(request.socket)) this.#closeAfter(response);
       else response.once('finish', () => this.#isDraining && this.#server.closeIdleConnections());
       this.#answers.set(request.socket, response);
       this.#options.onRequest(request, response);
@@ -180,6 +204,10 @@ export class HttpHost {
   #closeAfter(response: ServerResponse): void {
     response.setHeader('Connection', 'close');
   }
+}
+
+function contextOf({ cert, key, clientCa }: TlsIdentity): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) };
 }
 
 const STATUS_OF_PARSE_ERROR: ReadonlyMap<string, number> = new Map([

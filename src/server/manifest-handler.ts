@@ -4,9 +4,10 @@ import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
 import { isCompanionTag } from '../refusal/describe-refusal.ts';
 import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { AcceptMatcher } from './accept.ts';
+import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
-import { answerRefusal, sendDecoy } from './refusal-answer.ts';
+import { answerRefusal } from './refusal-answer.ts';
 
 /** A manifest's answer, made once and sent often. */
 interface Prepared {
@@ -37,15 +38,7 @@ export class ManifestHandler {
 
   /** Answers `manifests/<digest>`. */
   async byDigest(exchange: Exchange, repository: Repository, digest: Digest): Promise<void> {
-    if (exchange.listener.refusal === 'hard-stop') {
-      const decoy = exchange.context.decoys.manifest(repository, digest);
-      if (decoy !== undefined) {
-        sendDecoy(exchange, decoy, []);
-        const bytes = exchange.isHead ? 0 : decoy.bytes.length;
-        exchange.end({ verdict: 'refused', code: 'decoy', digest, bytes, level: 'info' });
-        return;
-      }
-    }
+    if (answerDecoyManifest(exchange, repository, digest)) return;
     noteSuspicion(exchange, repository, digest);
     const { signal } = exchange;
     const outcome = await exchange.context.pulls.manifestByDigest(repository, digest, { signal });

@@ -11,7 +11,7 @@ export const API_VERSION_HEADERS = [
 /** A plain OCI error, for requests that never became a question of trust. */
 export interface OciAnswer {
   readonly status: number;
-  readonly code: OciRequestCode | 'DENIED' | 'UNKNOWN';
+  readonly code: string;
   readonly message: string;
   readonly detail?: Readonly<Record<string, string>>;
   /** Alternately names and values. */

@@ -17,8 +17,17 @@ export interface RefusedSubject {
   readonly reference: string;
 }
 
-/** Tells the engine that it does not get what it asked for, in the form its listener is for. */
-export function answerRefusal(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): void {
+/**
+ * Tells the engine that it does not get what it asked for, in the form its listener is for.
+ *
+ * @param challenge - the value of `WWW-Authenticate`, where a login may mend it
+ */
+export function answerRefusal(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  refusal: Refusal,
+  challenge?: string,
+): void {
   if (exchange.asked.kind === 'manifest_tag') {
     exchange.context.bypassWatch.noteRefusedTag(
       { client: exchange.client, repository: repositoryName(subject.repository) },
@@ -30,12 +39,20 @@ export function answerRefusal(exchange: Exchange, subject: RefusedSubject, refus
       return;
     }
   }
-  answerDenial(exchange, subject, refusal);
+  answerDenial(exchange, subject, refusal, challenge);
 }
 
 /** Tells a refusal as it is, whatever the listener. */
-export function answerDenial(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): void {
-  const description = describeRefusal(refusal, subject, describeOptions(exchange));
+export function answerDenial(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  refusal: Refusal,
+  challenge?: string,
+): void {
+  const description = describeRefusal(refusal, subject, {
+    ...describeOptions(exchange),
+    ...(challenge === undefined ? {} : { challenge }),
+  });
   const headers: string[] = [...API_VERSION_HEADERS];
   for (const [name, value] of Object.entries(description.headers)) headers.push(name, value);
   exchange.response.writeHead(description.status, headers);

@@ -1,3 +1,4 @@
+import type { Gate } from '../auth/gate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -40,4 +41,6 @@ export interface ListenerProfile {
   readonly naming: ListenerNaming;
   /** Registries by the host that a request was sent to; absent: the host says nothing. */
   readonly hosts?: HostNames;
+  /** Finds out who is asking; absent: nobody is asked. */
+  readonly gate?: Gate;
 }

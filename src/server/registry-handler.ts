@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CodedError } from '../base/coded-error.ts';
-import type { RequestKind } from '../observe/metric-table.ts';
 import { OciError } from '../oci/errors.ts';
 import type { Repository } from '../oci/names.ts';
 import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
+import { askedOf } from './asked.ts';
 import { handleBlob } from './blob-handler.ts';
+import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
 import { Exchange, RequestIds } from './exchange.ts';
 import { ListenerRoutes } from './listener-routes.ts';
 import type { LocatedRoute } from './located-routes.ts';
@@ -51,11 +52,21 @@ export class RegistryHandler {
   readonly #routes: ListenerRoutes;
   readonly #manifests = new ManifestHandler();
   readonly #ids = new RequestIds();
+  /** Absent on a listener that asks nobody who is calling. */
+  readonly #doorkeeper: Doorkeeper | undefined;
 
   constructor(context: RegistryContext, listener: ListenerProfile) {
     this.#context = context;
     this.#listener = listener;
     this.#routes = new ListenerRoutes(listener, context.upstreams);
+    const { gate } = listener;
+    if (gate === undefined) return;
+    this.#doorkeeper = new Doorkeeper({
+      gate,
+      locate: (exchange) => this.#locate(exchange),
+      proceed: (exchange) => this.#dispatch(exchange),
+      ping: (exchange) => this.#ping(exchange),
+    });
   }
 
   /** Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception. */
@@ -66,7 +77,8 @@ export class RegistryHandler {
       requestId: this.#ids.next(),
     });
     try {
-      const waiting = this.#dispatch(exchange);
+      const waiting =
+        this.#doorkeeper === undefined ? this.#dispatch(exchange) : this.#doorkeeper.meet(exchange);
       waiting?.catch((error: unknown) => this.#fail(exchange, error));
     } catch (error) {
       this.#fail(exchange, error);
@@ -74,12 +86,14 @@ export class RegistryHandler {
   }
 
   #dispatch(exchange: Exchange): Promise<void> | undefined {
-    const { request } = exchange;
-    const { route, repository } = this.#routes.known(request) ?? this.#parse(exchange);
+    const located = this.#locate(exchange);
+    exchange.ask(askedOf(located));
+    const { route, repository } = located;
     if (repository !== undefined && 'name' in route) {
+      // Before anything is answered, at hand or not: content of others must not be had by its digest either.
+      if (refuseForbidden(exchange, located, repository)) return undefined;
       return this.#dispatchNamed(exchange, route, repository);
     }
-    exchange.ask({ kind: kindOf(route) });
     if (route.kind === 'ping') this.#ping(exchange);
     else this.#answer(exchange, NO_CATALOG, 'answered');
     return undefined;
@@ -90,7 +104,6 @@ export class RegistryHandler {
     route: NamedRoute,
     repository: Repository,
   ): Promise<void> | undefined {
-    exchange.ask({ kind: kindOf(route), repository, reference: referenceOf(route) });
     if (route.kind === 'trust-metadata') {
       this.#answer(exchange, NO_TRUST_METADATA, 'answered');
       return undefined;
@@ -113,13 +126,12 @@ export class RegistryHandler {
     }
   }
 
-  #parse(exchange: Exchange): LocatedRoute {
-    const located = this.#routes.parse(exchange.request);
-    // A body on GET means nothing here; it is not worth the connection to read it.
-    const { 'content-length': length, 'transfer-encoding': coding } = exchange.request.headers;
-    if (coding !== undefined || Number(length ?? 0) > MAX_IGNORED_BODY) {
-      exchange.response.shouldKeepAlive = false;
-    }
+  #locate(exchange: Exchange): LocatedRoute {
+    const { request } = exchange;
+    const known = this.#routes.known(request);
+    if (known !== undefined) return known;
+    const located = this.#routes.parse(request);
+    exchange.leaveBody();
     return located;
   }
 
@@ -186,32 +198,5 @@ export class RegistryHandler {
     });
     exchange.countRefusal('internal', undefined);
     exchange.end({ verdict: 'failed', code: 'internal', bytes });
-  }
-}
-
-const MAX_IGNORED_BODY = 64 * 1024;
-
-function kindOf(route: Route): RequestKind {
-  switch (route.kind) {
-    case 'manifest':
-      return route.reference.kind === 'tag' ? 'manifest_tag' : 'manifest_digest';
-    case 'trust-metadata':
-      return 'trust';
-    default:
-      return route.kind;
-  }
-}
-
-function referenceOf(route: NamedRoute): string {
-  switch (route.kind) {
-    case 'manifest':
-      return route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest;
-    case 'blob':
-    case 'referrers':
-      return route.digest;
-    case 'trust-metadata':
-      return route.file;
-    case 'tags':
-      return '';
   }
 }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Caller } from '../../src/base/caller.ts';
 import type { ReasonCode } from '../../src/base/reason-code.ts';
 import { type Digest, sha256Digest } from '../../src/oci/digest.ts';
 import { type Repository, repositoryName, type Tag } from '../../src/oci/names.ts';
@@ -42,6 +43,7 @@ export function refusalFor(reason: ReasonCode, parts: Partial<Refusal> = {}): Re
 export class FakePullService implements PullService {
   readonly #repositories = new Map<string, FakeRepository>();
   readonly #unverified = new Set<string>();
+  readonly #allowed = new Map<string, (caller: Caller | undefined) => boolean>();
   /** Answers of `manifestByTagNow`: whether tags are at hand. */
   hasAnswersAtHand = true;
   /** Thrown by every question, if set. */
@@ -87,6 +89,18 @@ export class FakePullService implements PullService {
 
   leaveUnverified(repository: string): void {
     this.#unverified.add(repository);
+  }
+
+  /** Makes `forbids` answer for a repository. */
+  forbid(repository: string, isAllowed: (caller: Caller | undefined) => boolean): void {
+    this.#allowed.set(repository, isAllowed);
+  }
+
+  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
+    const isAllowed = this.#allowed.get(repositoryName(repository));
+    return isAllowed === undefined || isAllowed(caller)
+      ? undefined
+      : refusalFor('client_forbidden');
   }
 
   treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
+import type { Gate } from '../../src/auth/gate.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Log } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
@@ -7,8 +8,9 @@ import { HostNames } from '../../src/oci/host-names.ts';
 import { parseRegistryHost } from '../../src/oci/names.ts';
 import { DecoyIssuer } from '../../src/refusal/decoy.ts';
 import { BypassWatch } from '../../src/server/bypass-watch.ts';
-import type { HttpLimits } from '../../src/server/http-host.ts';
+import type { HttpLimits, TlsIdentity } from '../../src/server/http-host.ts';
 import { RefusalHistory } from '../../src/server/refusal-history.ts';
+import type { ListenerProfile, RegistryContext } from '../../src/server/registry-context.ts';
 import { RegistryListener } from '../../src/server/registry-listener.ts';
 import { Relay, type RelayOptions } from '../../src/server/relay.ts';
 import { RequestCount } from '../../src/server/request-count.ts';
@@ -95,6 +97,8 @@ export class RegistryUnderTest implements AsyncDisposable {
   readonly metrics = new Metrics({ version: '0.0.0-test', processMetrics: false });
   readonly relay: Relay;
   readonly listener: RegistryListener;
+  readonly #profile: ListenerProfile;
+  readonly #context: RegistryContext;
   port = 0;
 
   constructor(
@@ -106,6 +110,8 @@ export class RegistryUnderTest implements AsyncDisposable {
       readonly defaultRegistry?: string;
       /** Registries by the listener's own host names. */
       readonly hosts?: Readonly<Record<string, string>>;
+      readonly gate?: Gate;
+      readonly tls?: TlsIdentity;
     } = {},
   ) {
     const clock = options.clock ?? this.clock;
@@ -119,30 +125,39 @@ export class RegistryUnderTest implements AsyncDisposable {
     const hosts = Object.entries(options.hosts ?? {}).map(
       ([host, registry]) => [host, parseRegistryHost(registry)] as const,
     );
+    this.#profile = {
+      name: 'test',
+      refusal: options.refusal ?? 'deny',
+      naming: { defaultRegistry: parseRegistryHost(options.defaultRegistry ?? 'docker.io') },
+      ...(hosts.length === 0 ? {} : { hosts: new HostNames(hosts) }),
+      ...(options.gate === undefined ? {} : { gate: options.gate }),
+    };
+    this.#context = {
+      pulls: this.pulls,
+      upstreams: new Set(['docker.io', 'registry.example.com']),
+      decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
+      relay: this.relay,
+      bypassWatch: new BypassWatch({ clock }),
+      refusals: this.refusals,
+      requests: this.requests,
+      clock,
+      metrics: this.metrics,
+      log: new Log({ write: (line) => this.lines.push(line) }),
+      docsUrl: 'https://pinnace.example/errors',
+    };
     this.listener = new RegistryListener({
-      profile: {
-        name: 'test',
-        refusal: options.refusal ?? 'deny',
-        naming: { defaultRegistry: parseRegistryHost(options.defaultRegistry ?? 'docker.io') },
-        ...(hosts.length === 0 ? {} : { hosts: new HostNames(hosts) }),
-      },
+      profile: this.#profile,
       host: '127.0.0.1',
       port: 0,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      context: {
-        pulls: this.pulls,
-        upstreams: new Set(['docker.io', 'registry.example.com']),
-        decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
-        relay: this.relay,
-        bypassWatch: new BypassWatch({ clock }),
-        refusals: this.refusals,
-        requests: this.requests,
-        clock,
-        metrics: this.metrics,
-        log: new Log({ write: (line) => this.lines.push(line) }),
-        docsUrl: 'https://pinnace.example/errors',
-      },
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      context: this.#context,
     });
+  }
+
+  /** Puts another certificate or client CA in force, as a reload does. */
+  useTls(tls: TlsIdentity): void {
+    this.listener.prepare({ context: this.#context, profile: this.#profile, tls })();
   }
 
   async start(): Promise<this> {

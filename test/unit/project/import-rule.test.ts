@@ -92,6 +92,12 @@ const ROWS: readonly Row[] = [
     forbidden: ['../upstream/http-client.ts', '../trust/keys.ts', 'undici', 'node:http'],
   },
   {
+    file: 'src/auth/planted.ts',
+    allowed: ['../base/clock.ts', '../oci/names.ts', 'jose', 'lru-cache'],
+    forbidden: ['../server/relay.ts', '../config/load.ts', 'bcryptjs', 'undici', 'node:fs'],
+  },
+  { file: 'src/auth/bcrypt-worker.ts', allowed: ['bcryptjs'], forbidden: ['jose', './gate.ts'] },
+  {
     file: 'src/observe/planted.ts',
     allowed: ['../base/clock.ts'],
     forbidden: ['prom-client', 'pino', '../server/relay.ts', 'node:fs'],

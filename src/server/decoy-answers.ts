@@ -1,11 +1,11 @@
-import { isDigest } from '../oci/digest.ts';
-import { repositoryName } from '../oci/names.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
+import { type Repository, repositoryName } from '../oci/names.ts';
 import { describeRefusal } from '../refusal/describe-refusal.ts';
 import { REASON_TABLE } from '../refusal/reason-table.ts';
 import type { Refusal } from '../resolve/pull-service.ts';
 import type { Exchange } from './exchange.ts';
 import { sendOciAnswer } from './oci-answer.ts';
-import type { RefusedSubject } from './refusal-answer.ts';
+import { type RefusedSubject, sendDecoy } from './refusal-answer.ts';
 
 /**
  * Answers a request for a refused blob if it is part of a decoy: always 403, since it will never exist and no engine
@@ -49,5 +49,24 @@ export function answerDecoyBlob(
     bytes,
     level: 'info',
   });
+  return true;
+}
+
+/**
+ * Answers a request for a manifest by digest if it is a decoy that was given out, on listeners that do.
+ *
+ * @returns whether it was one, and is answered
+ */
+export function answerDecoyManifest(
+  exchange: Exchange,
+  repository: Repository,
+  digest: Digest,
+): boolean {
+  if (exchange.listener.refusal !== 'hard-stop') return false;
+  const decoy = exchange.context.decoys.manifest(repository, digest);
+  if (decoy === undefined) return false;
+  sendDecoy(exchange, decoy, []);
+  const bytes = exchange.isHead ? 0 : decoy.bytes.length;
+  exchange.end({ verdict: 'refused', code: 'decoy', digest, bytes, level: 'info' });
   return true;
 }

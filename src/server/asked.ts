@@ -1,0 +1,35 @@
+import type { RequestKind } from '../observe/metric-table.ts';
+import type { Route } from '../oci/route.ts';
+import type { Asked } from './exchange.ts';
+import type { LocatedRoute } from './located-routes.ts';
+
+/** What a request asks about, for log and metrics. */
+export function askedOf({ route, repository }: LocatedRoute): Asked {
+  const kind = kindOf(route);
+  return repository === undefined ? { kind } : { kind, repository, reference: referenceOf(route) };
+}
+
+function kindOf(route: Route): RequestKind {
+  switch (route.kind) {
+    case 'manifest':
+      return route.reference.kind === 'tag' ? 'manifest_tag' : 'manifest_digest';
+    case 'trust-metadata':
+      return 'trust';
+    default:
+      return route.kind;
+  }
+}
+
+function referenceOf(route: Route): string {
+  switch (route.kind) {
+    case 'manifest':
+      return route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest;
+    case 'blob':
+    case 'referrers':
+      return route.digest;
+    case 'trust-metadata':
+      return route.file;
+    default:
+      return '';
+  }
+}
