@@ -116,6 +116,7 @@ export class Generation {
     const upstreams = new Set(this.config.upstreams.keys());
     return {
       pulls: this.config.canaries ? new CanaryPulls(pulls, listener, upstreams) : pulls,
+      trustFiles: this.core.trustFiles,
       relay: this.#relay,
       requests: this.#requests,
       ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },

@@ -8,6 +8,8 @@ import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { JoinedBlobs } from '../resolve/blob-joined.ts';
 import type { BlobEvents } from '../resolve/blob-ports.ts';
 import type { CompletionEvents, HeldContent } from '../resolve/complete-pulls.ts';
+import type { Refusal } from '../resolve/pull-service.ts';
+import { TrustFiles } from '../resolve/trust-files.ts';
 import { VerifiedPulls } from '../resolve/verified-pulls.ts';
 import type { ContentStoreEvents } from '../store/content-events.ts';
 import type { DiskContentStore } from '../store/content-store.ts';
@@ -37,6 +39,7 @@ export interface CoreEvents {
 /** Everything between a question and its answer, without any listener. */
 export interface PullCore {
   readonly pulls: VerifiedPulls;
+  readonly trustFiles: TrustFiles;
   readonly policy: Policy;
   readonly collections: Collections;
   readonly state: DurableState;
@@ -106,24 +109,28 @@ export function assembleCore(
     clock,
     events: events.blobs,
   });
-  const pulls = new VerifiedPulls({
+  const shared = {
     policy,
     collections,
+    clock,
+    clockGuard,
+    refusalOf(error: unknown, rule: string | undefined): Refusal {
+      if (error instanceof StateError) events.stateFailed(error);
+      return refusalOfError(error, rule);
+    },
+  };
+  const pulls = new VerifiedPulls({
+    ...shared,
     upstream: registries,
     manifests,
     blobs,
     pins: state,
     answers: new AnswerMemory(createAnswerCache(config.cache.maxManifestBytes), answerCounts),
-    clock,
-    clockGuard,
-    refusalOf(error, rule) {
-      if (error instanceof StateError) events.stateFailed(error);
-      return refusalOfError(error, rule);
-    },
     maxManifestBytes: config.limits.manifestBytes,
     onJoinedManifest: events.joinedManifest,
   });
   return {
+    trustFiles: new TrustFiles(shared),
     ...{ pulls, policy, collections, state, registries, content },
     held: {
       capacityBytes: config.cache.maxBytes,

@@ -9,6 +9,7 @@ import { TrustServerError } from './errors.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import { refresh } from './refresh.ts';
 import { RoleLoader } from './role-loader.ts';
+import { RootChain } from './root-chain.ts';
 import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
 import { SharedState, Superseded } from './shared-state.ts';
 
@@ -56,6 +57,7 @@ export class TrustedMetadata {
   readonly #options: TrustedMetadataOptions;
   readonly #loader: RoleLoader;
   readonly #shared: SharedState;
+  readonly #roots: RootChain;
   #refreshing: Promise<void> | undefined;
   #checkedAtMs: number | undefined;
   #failure: { readonly error: Error; readonly atMs: number } | undefined;
@@ -67,6 +69,7 @@ export class TrustedMetadata {
     this.#options = options;
     this.#loader = new RoleLoader(options);
     this.#shared = new SharedState(options);
+    this.#roots = new RootChain(options);
   }
 
   /** What is trusted now; undefined before anything was. */
@@ -152,6 +155,12 @@ export class TrustedMetadata {
       // Before any answer is given: what had a say in it is a floor from now on, whatever happens next.
       await this.#shared.keepLearned(set);
     }
+  }
+
+  /** A root of the chain that led to the one trusted now, verified; undefined for what is no part of it. Throws as `answer`. */
+  async rootVersion(version: number): Promise<Uint8Array | undefined> {
+    const { state } = this;
+    return state === undefined ? undefined : await this.#roots.version(state.root, version);
   }
 
   /** Asks the trust server now, or joins the refresh that is under way; throws as `answer` does. */

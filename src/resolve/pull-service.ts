@@ -44,6 +44,17 @@ export interface ServedTags {
   readonly tags: readonly string[];
 }
 
+/** A file of verified trust metadata, as it was signed. */
+export interface ServedTrustFile {
+  readonly verdict: 'pinned';
+  readonly bytes: Uint8Array;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** As for a manifest. */
+  readonly staleSeconds?: number;
+  readonly rule?: string;
+}
+
 /** What every question to the pull service may carry. */
 export interface PullOptions {
   readonly signal?: AbortSignal;
@@ -77,4 +88,19 @@ export interface PullService {
     options: PullOptions & { readonly wholeFirst?: boolean },
   ): Promise<ServedBlob | Refusal>;
   tags(repository: Repository, options: PullOptions): Promise<ServedTags | Refusal>;
+}
+
+/** The use case beside it: the metadata that answers rest on, for clients that verify it themselves. */
+export interface TrustFileService {
+  /**
+   * A metadata file of the collection that a repository is verified by.
+   *
+   * @param file - as Notary v1 names it: `root.json`, `2.root.json`, `targets/releases.<sha256>.json`
+   * @returns undefined when there is no such file, or no such collection
+   */
+  trustFile(
+    repository: Repository,
+    file: string,
+    options: PullOptions,
+  ): Promise<ServedTrustFile | Refusal | undefined>;
 }

@@ -36,7 +36,7 @@ export function refuseCaller(
   const { repository, route } = located;
   const subject = { repository, reference: exchange.asked.reference ?? '' };
   if (!told.isFinal || exchange.listener.refusal !== 'hard-stop') {
-    answerDenial(exchange, subject, refusal, challenge);
+    answerDenial(exchange, subject, refusal, { challenge });
   } else if (!answerDecoy(exchange, { repository, route }, refusal)) {
     answerRefusal(exchange, subject, refusal, challenge);
   }

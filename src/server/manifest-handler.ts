@@ -8,6 +8,7 @@ import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
 import { answerRefusal } from './refusal-answer.ts';
+import { staleWarning } from './warning.ts';
 
 /** A manifest's answer, made once and sent often. */
 interface Prepared {
@@ -119,11 +120,7 @@ function prepare(manifest: ServedManifest): Prepared {
   const { digest, mediaType, bytes, staleSeconds } = manifest;
   const etag = `"${digest}"`;
   const common = [...API_VERSION_HEADERS, 'Docker-Content-Digest', digest, 'ETag', etag];
-  if (staleSeconds !== undefined) {
-    const age = `${Math.round(staleSeconds)} s`;
-    const text = `pinnace could not ask the trust server for ${age}: an earlier verified answer`;
-    common.push('Warning', `110 - "${text}"`);
-  }
+  if (staleSeconds !== undefined) common.push('Warning', staleWarning(staleSeconds));
   return {
     etag,
     notModified: common,

@@ -39,7 +39,15 @@ export function answerRefusal(
       return;
     }
   }
-  answerDenial(exchange, subject, refusal, challenge);
+  answerDenial(exchange, subject, refusal, { challenge });
+}
+
+/** How a denial is put. */
+export interface DenialForm {
+  /** The value of `WWW-Authenticate`, where a login may mend it. */
+  readonly challenge?: string | undefined;
+  /** Finds the words for a kind of client; default: those for engines. */
+  readonly describe?: typeof describeRefusal;
 }
 
 /** Tells a refusal as it is, whatever the listener. */
@@ -47,9 +55,9 @@ export function answerDenial(
   exchange: Exchange,
   subject: RefusedSubject,
   refusal: Refusal,
-  challenge?: string,
+  { challenge, describe = describeRefusal }: DenialForm = {},
 ): void {
-  const description = describeRefusal(refusal, subject, {
+  const description = describe(refusal, subject, {
     ...describeOptions(exchange),
     ...(challenge === undefined ? {} : { challenge }),
   });

@@ -5,7 +5,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { HostNames } from '../oci/host-names.ts';
 import type { ListenerNaming } from '../oci/image-name.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
-import type { PullService } from '../resolve/pull-service.ts';
+import type { PullService, TrustFileService } from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
@@ -14,6 +14,7 @@ import type { RequestCount } from './request-count.ts';
 /** What all registry listeners of a process share as long as one configuration is in force. */
 export interface RegistryContext {
   readonly pulls: PullService;
+  readonly trustFiles: TrustFileService;
   /** The configured registries by name. */
   readonly upstreams: ReadonlySet<string>;
   readonly decoys: DecoyIssuer;

@@ -16,6 +16,7 @@ import { answerRefusal } from './refusal-answer.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
 import { handleUnverified } from './relay-handler.ts';
 import { handleTags } from './tags-handler.ts';
+import { handleTrust } from './trust-handler.ts';
 
 /** A route that names a repository. */
 type NamedRoute = Extract<Route, { readonly name: string }>;
@@ -38,11 +39,6 @@ const NO_REFERRERS: OciAnswer = {
   status: 404,
   code: 'MANIFEST_UNKNOWN',
   message: 'Pinnace does not serve referrers of verified images',
-};
-const NO_TRUST_METADATA: OciAnswer = {
-  status: 404,
-  code: 'NAME_UNKNOWN',
-  message: 'Pinnace verifies trust metadata itself and does not serve it; ask the trust server',
 };
 
 /** Answers every request of one registry listener: parse, locate, ask the pull service, answer. */
@@ -104,10 +100,7 @@ export class RegistryHandler {
     route: NamedRoute,
     repository: Repository,
   ): Promise<void> | undefined {
-    if (route.kind === 'trust-metadata') {
-      this.#answer(exchange, NO_TRUST_METADATA, 'answered');
-      return undefined;
-    }
+    if (route.kind === 'trust-metadata') return handleTrust(exchange, repository, route);
     if (this.#context.pulls.treatment(repository) === 'unverified') {
       return handleUnverified(exchange, repository, route);
     }

@@ -167,6 +167,7 @@ describe('the whole proxy: clock and state', () => {
       `${APP}/manifests/${image.manifest.digest}`,
       `${APP}/blobs/${image.config.digest}`,
       `${APP}/tags/list`,
+      `${REGISTRY_HOST}/${APP}/_trust/tuf/root.json`,
     ];
     const clock = new BriskClock();
     const start = clock.now();

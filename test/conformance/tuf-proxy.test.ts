@@ -77,6 +77,8 @@ for (const way of ['https', 'folder', 'artifact'] as const satisfies readonly Tu
       assert.equal(await pinnace.verdict(APP, '1.0'), IMAGE.manifest.digest);
       assert.equal(await pinnace.verdict(APP, 'unsigned'), 'tag_not_signed');
       assert.equal(await pinnace.verdict('team/other', '1.0'), 'tag_not_signed');
+      const path = `${SITE_REGISTRY}/${APP}/_trust/tuf/root.json`;
+      assert.equal((await pinnace.get(path)).status, 404, 'no metadata of another kind');
       assert.equal(await pinnace.verdict(APP, NEXT.manifest.digest), 'digest_not_vouched');
       assert.equal(await pinnace.verdict('elsewhere/app', '1.0'), 'no_rule');
     });

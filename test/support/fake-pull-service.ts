@@ -12,6 +12,8 @@ import type {
   ServedBlob,
   ServedManifest,
   ServedTags,
+  ServedTrustFile,
+  TrustFileService,
 } from '../../src/resolve/pull-service.ts';
 
 /** How the fake sends a blob; the default sends what is asked. */
@@ -40,10 +42,12 @@ export function refusalFor(reason: ReasonCode, parts: Partial<Refusal> = {}): Re
 }
 
 /** A pull service whose answers a test writes down, and which remembers what it was asked. */
-export class FakePullService implements PullService {
+export class FakePullService implements PullService, TrustFileService {
   readonly #repositories = new Map<string, FakeRepository>();
   readonly #unverified = new Set<string>();
   readonly #allowed = new Map<string, (caller: Caller | undefined) => boolean>();
+  /** By repository and file name. */
+  readonly trustFiles = new Map<string, ServedTrustFile | Refusal>();
   /** Answers of `manifestByTagNow`: whether tags are at hand. */
   hasAnswersAtHand = true;
   /** Thrown by every question, if set. */
@@ -157,6 +161,15 @@ export class FakePullService implements PullService {
     if (entry === undefined) return refusalFor('no_rule');
     const tags = [...entry.tags].filter(([, each]) => each.verdict === 'pinned');
     return { verdict: 'pinned', tags: tags.map(([tag]) => tag).toSorted() };
+  }
+
+  async trustFile(
+    repository: Repository,
+    file: string,
+    _options: PullOptions,
+  ): Promise<ServedTrustFile | Refusal | undefined> {
+    this.#ask(repository, file);
+    return this.trustFiles.get(`${repositoryName(repository)} ${file}`);
   }
 
   #ask(repository: Repository, question: string): FakeRepository | undefined {

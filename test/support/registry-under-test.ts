@@ -134,6 +134,7 @@ export class RegistryUnderTest implements AsyncDisposable {
     };
     this.#context = {
       pulls: this.pulls,
+      trustFiles: this.pulls,
       upstreams: new Set(['docker.io', 'registry.example.com']),
       decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
       relay: this.relay,

@@ -18,18 +18,25 @@ export interface AddedSigner {
   readonly repository: string;
 }
 
+/** Where trust metadata is to be had: a Notary server, or something that shows what one has. */
+export type TrustServer = Pick<Notary, 'place' | 'host' | 'url' | 'caFile'>;
+
 /** A publisher: the real `notary` and `docker trust` with keys and pinned roots in a home of their own. */
 export class TrustTools {
   readonly home: string;
-  readonly #notary: Notary;
+  readonly #notary: TrustServer;
 
-  private constructor(home: string, notary: Notary) {
+  private constructor(home: string, notary: TrustServer) {
     this.home = home;
     this.#notary = notary;
   }
 
   /** Makes a publisher who has signed nothing yet. */
-  static async create(scratch: Scratch, notary: Notary, name = 'publisher'): Promise<TrustTools> {
+  static async create(
+    scratch: Scratch,
+    notary: TrustServer,
+    name = 'publisher',
+  ): Promise<TrustTools> {
     const home = scratch.folder(name);
     // docker looks for a trust server's certificate authority below this folder, by host and port.
     const tls = await makeFolder(home, '.docker/tls', notary.host);
@@ -42,6 +49,11 @@ export class TrustTools {
     return await this.#notary.place.runOk(this.#notaryCommand(...args), {
       env: this.#environment(),
     });
+  }
+
+  /** Runs the notary tool; the caller says whether it has to succeed. */
+  async tryNotary(...args: readonly string[]): Promise<Finished> {
+    return await this.#notary.place.run(this.#notaryCommand(...args), { env: this.#environment() });
   }
 
   /** Makes a new, empty collection. */
@@ -90,11 +102,17 @@ export class TrustTools {
 
   /** Runs `docker trust` against an engine; the caller says whether it has to succeed. */
   async dockerTrust(engine: DockerEngine, ...args: readonly string[]): Promise<Finished> {
-    return await run([binary('docker'), 'trust', ...args], {
+    return await this.docker(engine, 'trust', ...args);
+  }
+
+  /** Runs the docker client with content trust on. */
+  async docker(engine: DockerEngine, ...args: readonly string[]): Promise<Finished> {
+    return await run([binary('docker'), ...args], {
       cwd: this.home,
       env: {
         ...engine.environment(),
         ...this.#environment(),
+        DOCKER_CONTENT_TRUST: '1',
         DOCKER_CONTENT_TRUST_SERVER: this.#notary.url,
         DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: PASSPHRASE,
         DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSPHRASE,

@@ -14,6 +14,7 @@ import type {
   UpstreamContent,
 } from '../../../src/resolve/ports.ts';
 import type { Refusal, ServedManifest } from '../../../src/resolve/pull-service.ts';
+import { TrustFiles } from '../../../src/resolve/trust-files.ts';
 import { VerifiedPulls } from '../../../src/resolve/verified-pulls.ts';
 import { MemoryState } from '../../../src/store/memory-state.ts';
 import { notaryV1 } from '../../../src/trust/dialect/notary-v1-dialect.ts';
@@ -80,6 +81,7 @@ export class PullBench {
   readonly publisher = new NotaryRepository({ gun: GUN });
   joined = 0;
   readonly pulls: VerifiedPulls;
+  readonly trustFiles: TrustFiles;
 
   constructor(rules: readonly Rule[] = RULES) {
     const { clock, state } = this;
@@ -105,9 +107,16 @@ export class PullBench {
       clock,
       events: SILENT_EVENTS,
     });
-    this.pulls = new VerifiedPulls({
+    const shared = {
       policy: compilePolicy(rules),
       collections,
+      clock,
+      clockGuard: new ClockGuard(clock, state),
+      refusalOf: refusalOfError,
+    };
+    this.trustFiles = new TrustFiles(shared);
+    this.pulls = new VerifiedPulls({
+      ...shared,
       upstream: this.upstream,
       manifests: this.manifests,
       blobs: {
@@ -115,9 +124,6 @@ export class PullBench {
       },
       pins: state,
       answers: this.answers,
-      clock,
-      clockGuard: new ClockGuard(clock, state),
-      refusalOf: refusalOfError,
       onJoinedManifest: () => {
         this.joined += 1;
       },
