@@ -114,8 +114,9 @@ export class Generation {
     const { clock, log, metrics, refusals, bypassWatch } = this.#lasting;
     const pulls = this.#pullsFor(listener);
     const upstreams = new Set(this.config.upstreams.keys());
+    const canaries = { ...listener, isCompleteFirst: listener.completeFirst !== undefined };
     return {
-      pulls: this.config.canaries ? new CanaryPulls(pulls, listener, upstreams) : pulls,
+      pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
       trustFiles: this.core.trustFiles,
       relay: this.#relay,
       requests: this.#requests,

@@ -20,6 +20,12 @@ import type {
 } from '../resolve/pull-service.ts';
 import type { ListenerProfile } from './registry-context.ts';
 
+/** What a listener's canaries depend on. */
+export interface CanaryListener extends Pick<ListenerProfile, 'name' | 'refusal'> {
+  /** Whether it answers a tag only when the whole image has been verified. */
+  readonly isCompleteFirst: boolean;
+}
+
 /** Canaries whose parts are remembered; the oldest go first. */
 const MAX_REMEMBERED = 64;
 
@@ -37,16 +43,12 @@ interface Issued {
  */
 export class CanaryPulls implements PullService {
   readonly #inner: PullService;
-  readonly #listener: Pick<ListenerProfile, 'name' | 'refusal'>;
+  readonly #listener: CanaryListener;
   readonly #upstreams: ReadonlySet<string>;
   readonly #issued = new Map<string, Issued>();
 
   /** @param upstreams - the configured registries: others have no canaries */
-  constructor(
-    inner: PullService,
-    listener: Pick<ListenerProfile, 'name' | 'refusal'>,
-    upstreams: ReadonlySet<string>,
-  ) {
+  constructor(inner: PullService, listener: CanaryListener, upstreams: ReadonlySet<string>) {
     this.#inner = inner;
     this.#listener = listener;
     this.#upstreams = upstreams;
@@ -75,7 +77,9 @@ export class CanaryPulls implements PullService {
     const kind = this.#kind(repository);
     if (kind === undefined) return await this.#inner.manifestByTag(repository, tag, options);
     if (kind === 'unsigned' || !isCanaryNonce(tag)) return refusal(kind);
-    const { name: listener, refusal: form } = this.#listener;
+    const { name: listener, refusal: form, isCompleteFirst } = this.#listener;
+    // Altered content is noticed before the tag is answered there.
+    if (kind === 'tampered' && isCompleteFirst) return refusal(kind);
     const { registry } = repository;
     const image = makeCanaryImage({ kind, nonce: tag, registry, listener, refusal: form });
     this.#remember(tag, {

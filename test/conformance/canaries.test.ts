@@ -90,6 +90,22 @@ describe('the canaries of pinnace doctor', () => {
     assert.deepEqual([layer.status, reasonOf(layer)], [403, 'canary']);
   });
 
+  it('refuses the tag of the tampered one where whole images are verified first', async () => {
+    await using around = await Surroundings.start();
+    const complete = { ...LISTENERS.mirror, completeFirst: true };
+    const config = await around.writeConfig({ listeners: { ...LISTENERS, complete } });
+    await using pinnace = await RunningPinnace.start(config);
+    const tampered = `pinnace-canary/tampered/manifests/${NONCE}`;
+    assert.equal(reasonOf(await pinnace.get(tampered, { listener: 'complete' })), 'canary');
+    assert.equal(
+      (await pinnace.get(tampered, { listener: 'mirror' })).headers['warning'],
+      undefined,
+    );
+    const signed = await pinnace.get(`${SIGNED}/manifests/${NONCE}`, { listener: 'complete' });
+    assert.equal(signed.status, 200);
+    assert.equal(signed.headers['x-pinnace-reason'], undefined);
+  });
+
   it('gives out by digest only what was asked for by tag before, in that repository and of that registry', async () => {
     await using around = await Surroundings.start();
     await using pinnace = await RunningPinnace.start(await around.writeConfig());

@@ -59,6 +59,7 @@ const suite = new LabSuite<World>('doctor', NEEDED, async (scratch) => {
   const pinnace = await Pinnace.start(scratch, hub.place, {
     listeners: {
       mirror: { defaultRegistry: 'docker.io', refusal: 'hard-stop' },
+      complete: { defaultRegistry: 'docker.io', refusal: 'hard-stop', completeFirst: true },
       plain: { defaultRegistry: 'docker.io', refusal: 'deny' },
     },
     upstreams: { 'docker.io': { url: lab.registry.url } },
@@ -105,6 +106,23 @@ async function dockerBehind(
 const docker = (engine: DockerEngine): readonly string[] => [
   ...['--engine', 'docker', '--address', `unix://${engine.socket}`],
 ];
+
+suite.test(
+  'Docker Engine behind a hard stop that verifies whole images first: every refusal holds, Docker Hub is not asked',
+  ['docker', 'dockerd'],
+  async (world) => {
+    const engine = await dockerBehind(world, 'complete');
+    await world.hub.mark();
+    const examined = await examine(world, docker(engine));
+    assert.deepEqual(findings(examined), [
+      'signed: held, proven, served',
+      'unsigned: held, proven, refused',
+      'tampered: held, proven, refused',
+    ]);
+    assert.equal(examined.code, 0, examined.output);
+    assert.deepEqual(await world.hub.asked(), []);
+  },
+);
 
 suite.test(
   'Docker Engine behind a hard stop with the way out closed: every refusal holds, and nothing stays behind',

@@ -17,6 +17,7 @@ export interface ListenerSettings {
   readonly address?: string;
   readonly defaultRegistry?: string;
   readonly refusal?: 'deny' | 'hard-stop';
+  readonly completeFirst?: boolean;
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
