@@ -1,6 +1,7 @@
 import { abortable } from '../base/abortable.ts';
 import { asError } from '../base/as-error.ts';
 import type { Clock } from '../base/clock.ts';
+import { TrustError } from '../trust/errors.ts';
 import type { Search } from '../trust/tag-search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
@@ -45,6 +46,12 @@ export interface Answer<Value> {
 const MAX_FAILURE_MEMORY_MS = 5_000;
 /** How long a pull waits for a refresh when an earlier answer may stand in. */
 const PATIENCE_MS = 3_000;
+const NOT_THE_LISTED_FILE: ReadonlySet<string> = new Set([
+  'checksum_mismatch',
+  'length_exceeded',
+  'length_mismatch',
+  'metadata_missing',
+]);
 /** How often a run or a search is repeated when somebody sharing the state was faster. */
 const MAX_RACES = 5;
 
@@ -63,6 +70,8 @@ export class TrustedMetadata {
   #failure: { readonly error: Error; readonly atMs: number } | undefined;
   #lastUsedMs = 0;
   #attemptedAtMs = 0;
+  /** Monotonic milliseconds of the last refresh because of a file that was not the one listed. */
+  #doubtedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TrustedMetadataOptions) {
     this.key = options.key;
@@ -151,6 +160,9 @@ export class TrustedMetadata {
   ): Promise<Result> {
     try {
       return await this.#loader.drive(set, search, { visited, known: this.state });
+    } catch (error) {
+      if (isNotTheListedFile(error)) await this.#requireCurrent(set);
+      throw error;
     } finally {
       // Before any answer is given: what had a say in it is a floor from now on, whatever happens next.
       await this.#shared.keepLearned(set);
@@ -161,6 +173,22 @@ export class TrustedMetadata {
   async rootVersion(version: number): Promise<Uint8Array | undefined> {
     const { state } = this;
     return state === undefined ? undefined : await this.#roots.version(state.root, version);
+  }
+
+  /**
+   * Looks whether the publisher has moved on since `set` was made: a file that is fetched only now may have been replaced or
+   * taken away by an honest one. Not more often than failures are forgotten, or bad files would cost a refresh per pull.
+   *
+   * @throws {Superseded} when there is something newer
+   */
+  async #requireCurrent(set: TrustedSet): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#doubtedAtMs < MAX_FAILURE_MEMORY_MS) return;
+    this.#doubtedAtMs = nowMs;
+    // Whether the server cannot be asked or what it says is bad: the search has failed already.
+    await this.refreshNow().catch(() => undefined);
+    const now = this.state?.set;
+    if (now !== undefined && now !== set) throw new Superseded('the publisher has moved on');
   }
 
   /** Asks the trust server now, or joins the refresh that is under way; throws as `answer` does. */
@@ -306,6 +334,11 @@ export class TrustedMetadata {
       events.advanced(this.key, versionsOf(after.set));
     }
   }
+}
+
+/** Whether a role could not be read because what has its name is not the file that the snapshot lists. */
+function isNotTheListedFile(error: unknown): boolean {
+  return error instanceof TrustError && NOT_THE_LISTED_FILE.has(error.code);
 }
 
 /** The versions a set holds, by role. */
