@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DockerEngine } from './support/docker-engine.ts';
@@ -14,19 +14,20 @@ import { eventually } from './support/wait.ts';
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
 const MAX_AGE_MS = 1_000;
-/** How long the timestamps of the collection that nobody renews are good for. */
+/** How long the timestamps of the collection that nobody renews, and of the one that Pinnace does, are good for. */
 const BRIEF_LIFETIME_MS = 20_000;
 
 /** A site's own collection, kept with `pinnace collection` alone; clients read it in a folder. */
 class Collection {
   readonly published: string;
+  /** The folder that the commands work on. */
+  readonly dir: string;
   readonly #place: Place;
-  readonly #dir: string;
   readonly #passphrase: string;
 
   private constructor(place: Place, folder: string) {
     this.#place = place;
-    this.#dir = join(folder, 'collection');
+    this.dir = join(folder, 'collection');
     this.published = join(folder, 'published');
     this.#passphrase = join(folder, 'passphrase');
   }
@@ -46,7 +47,7 @@ class Collection {
 
   /** The file by which clients begin to trust it. */
   get rootFile(): string {
-    return join(this.#dir, 'metadata/1.root.json');
+    return join(this.dir, 'metadata/1.root.json');
   }
 
   /** Runs a command that has to succeed and may need a passphrase. */
@@ -74,24 +75,28 @@ class Collection {
   }
 
   async #keyFiles(role: string): Promise<readonly string[]> {
-    const folder = join(this.#dir, 'keys');
+    const folder = join(this.dir, 'keys');
     const names = (await readdir(folder)).filter((name) => name.startsWith(`${role}-`));
     return names.map((name) => join(folder, name));
   }
 
   async #ok(name: string, ...args: readonly string[]): Promise<string> {
-    const command = [process.execPath, MAIN, 'collection', name, '--dir', this.#dir, ...args];
+    const command = [process.execPath, MAIN, 'collection', name, '--dir', this.dir, ...args];
     return await this.#place.runOk(command);
   }
 }
 
-/** A registry, an engine, and two collections: one that is looked after, and one whose timestamps are short-lived. */
+/**
+ * A registry, an engine, and three collections: one that is looked after by hand, one whose short-lived timestamps nobody
+ * renews, and one like it that Pinnace keeps current.
+ */
 interface World {
   readonly scratch: Scratch;
   readonly registry: Registry;
   readonly engine: DockerEngine;
   readonly vetted: Collection;
   readonly brief: Collection;
+  readonly kept: Collection;
   /** Where `vetted` is published as an artifact. */
   readonly artifact: string;
   readonly pinnace: Pinnace;
@@ -102,14 +107,13 @@ const suite = new LabSuite<World>(
   ['docker', 'dockerd', 'registry', 'skopeo', 'curl', 'busybox'],
   async (scratch) => {
     const place = new Place();
-    const [registry, engine, vetted, brief] = await Promise.all([
+    const options = ['--timestamp-lifetime', `${BRIEF_LIFETIME_MS}ms`];
+    const [registry, engine, vetted, brief, kept] = await Promise.all([
       Registry.start(scratch, place),
       DockerEngine.start(scratch, place),
       Collection.create(scratch, place, { name: 'vetted' }),
-      Collection.create(scratch, place, {
-        name: 'brief',
-        options: ['--timestamp-lifetime', `${BRIEF_LIFETIME_MS}ms`],
-      }),
+      Collection.create(scratch, place, { name: 'brief', options }),
+      Collection.create(scratch, place, { name: 'kept', options }),
     ]);
     const artifact = `oci://${registry.host}/trust/vetted:current`;
     const source = (collection: Collection, url: string): Record<string, unknown> => ({
@@ -125,14 +129,19 @@ const suite = new LabSuite<World>(
         vetted: source(vetted, `file://${vetted.published}`),
         artifact: source(vetted, artifact),
         brief: source(brief, `file://${brief.published}`),
+        kept: source(kept, `file://${kept.published}`),
+      },
+      collections: {
+        kept: { dir: kept.dir, publish: [{ url: `file://${kept.published}` }] },
       },
       policy: [
         { match: `${registry.host}/team/**`, trust: 'vetted' },
         { match: `${registry.host}/stored/**`, trust: 'artifact' },
         { match: `${registry.host}/brief/**`, trust: 'brief' },
+        { match: `${registry.host}/kept/**`, trust: 'kept' },
       ],
     });
-    return { scratch, registry, engine, vetted, brief, artifact, pinnace };
+    return { scratch, registry, engine, vetted, brief, kept, artifact, pinnace };
   },
 );
 
@@ -256,6 +265,31 @@ suite.test(
     await world.brief.renew();
     await world.pinnace.becomes('brief/app', '1.0', image.digest);
     assert.ok((await timestampEndsIn(world)) > 0);
+  },
+);
+
+suite.test(
+  'what serve keeps current goes on being pulled after its first timestamp has expired',
+  [],
+  async (world, told) => {
+    const image = await pushed(world, 'kept/app:1.0');
+    await approved(world, world.kept, 'kept/app:1.0');
+    // Nobody publishes it: serve does.
+    await world.pinnace.becomes('kept/app', '1.0', image.digest);
+    await pulledAndRun(world, 'kept/app:1.0', image);
+    const timestamp = join(world.kept.published, 'timestamp.json');
+    const first = Date.parse(JSON.parse(await readFile(timestamp, 'utf8')).signed.expires);
+    const renewals = 'pinnace_collection_renewals_total{collection="kept",outcome="renewed"}';
+    await eventually(
+      async () => {
+        assert.equal(await world.pinnace.verdict('kept/app', '1.0'), image.digest);
+        return Date.now() > first + 2_000;
+      },
+      { what: 'the end of the first timestamp', timeoutMs: BRIEF_LIFETIME_MS + 15_000 },
+    );
+    told.diagnostic(`${await world.pinnace.metric(renewals)} renewals, and the tag still verifies`);
+    await world.engine.forgetImages();
+    await pulledAndRun(world, 'kept/app:1.0', image);
   },
 );
 

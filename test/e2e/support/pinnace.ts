@@ -28,6 +28,8 @@ export interface PinnaceSettings {
   readonly upstreams: Readonly<Record<string, { readonly url: string }>>;
   readonly trust: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly policy: readonly Readonly<Record<string, unknown>>[];
+  /** Collections that it keeps current. */
+  readonly collections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** The real `pinnace serve` as a process of its own with a configuration file. */
@@ -63,6 +65,7 @@ export class Pinnace {
       admin: { address: pinnace.host('admin') },
       upstreams: settings.upstreams,
       trust: settings.trust,
+      collections: settings.collections ?? {},
       policy: settings.policy,
       state: { kind: 'sqlite' },
     };
