@@ -1,22 +1,21 @@
 import { collectionFolder, keyRingOf } from '../app/collection-desk.ts';
-import {
-  type Conclusion,
-  conclude,
-  type OpenCollection,
-  openCollection,
-} from '../signing/collection.ts';
+import { type Beginning, concludeBeginning } from '../signing/beginning.ts';
+import { conclude, type OpenCollection, openCollection } from '../signing/collection.ts';
+import type { ConcludeOptions, Conclusion } from '../signing/conclusion.ts';
 import { formatTime } from '../signing/documents.ts';
 import type { Draft } from '../signing/draft.ts';
 import { endingsOf } from '../signing/endings.ts';
 import type { KeyRing } from '../signing/key-ring.ts';
-import { missingSignatures, signDraft } from '../signing/sign-draft.ts';
-import { describeChange, plain, shortKeyId } from '../signing/words.ts';
+import type { Repository } from '../signing/repository.ts';
+import { signDraft } from '../signing/sign-draft.ts';
+import { plain } from '../signing/words.ts';
 import {
   askPassphrase,
   type CollectionIo,
   type CollectionOptions,
   confirm,
 } from './collection-io.ts';
+import { conclusionText, draftText, waitingText } from './collection-text.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** How often somebody at a terminal may mistype a passphrase. */
@@ -26,6 +25,28 @@ const MAX_ATTEMPTS = 3;
 export interface CommandContext<Options extends CollectionOptions = CollectionOptions> {
   readonly options: Options;
   readonly io: CollectionIo;
+}
+
+/** What a draft is signed for. */
+export interface SigningTask {
+  /** What is in effect; undefined while the collection has not begun. */
+  readonly repository: Repository | undefined;
+  /** Brings the signed draft into effect or keeps it waiting. */
+  conclude(draft: Draft, options: ConcludeOptions): Promise<Conclusion>;
+}
+
+/** A change of a collection that has begun. */
+export function changeOf(open: OpenCollection): SigningTask {
+  const { repository } = open;
+  return { repository, conclude: (draft, options) => conclude(open, draft, options) };
+}
+
+/** The beginning of a collection. */
+export function beginningOf(beginning: Beginning): SigningTask {
+  return {
+    repository: undefined,
+    conclude: (draft, options) => concludeBeginning(beginning, draft, options),
+  };
 }
 
 /**
@@ -46,25 +67,26 @@ export async function changeCollection(
   const draft = await edit(open, io.clock.now());
   if (draft === open.pending || (draft.size === 0 && open.pending.size === 0)) {
     io.stdout.write('Nothing to sign.\n');
-    if (open.pending.size > 0) io.stdout.write(waitingText(open, open.pending));
+    if (open.pending.size > 0) io.stdout.write(waitingText(open.repository, open.pending));
     return open.pending.size > 0 ? EXIT.inconclusive : EXIT.ok;
   }
-  return await signAndConclude(context, open, draft);
+  return await signAndConclude(context, changeOf(open), draft);
 }
 
 /** The same for a draft that is there already. */
 export async function signAndConclude(
   context: CommandContext,
-  open: OpenCollection,
+  task: SigningTask,
   draft: Draft,
 ): Promise<number> {
   const { options, io } = context;
-  io.stdout.write(draftText(open, draft));
+  const { repository } = task;
+  io.stdout.write(draftText(repository, draft));
   await confirm('Sign this?', context);
   const ring = await openKeyRing(context);
-  const signed = await signDraft(open.repository, draft, ring);
-  const conclusion = await conclude(open, signed, { ring, clock: io.clock });
-  io.stdout.write(conclusionText(open, signed, { conclusion, dir: options.dir }));
+  const signed = await signDraft(repository, draft, ring);
+  const conclusion = await task.conclude(signed, { ring, clock: io.clock });
+  io.stdout.write(conclusionText(repository, signed, { conclusion, dir: options.dir }));
   return conclusion === 'in-effect' ? EXIT.ok : EXIT.inconclusive;
 }
 
@@ -90,47 +112,4 @@ export function warnOfEndings(open: OpenCollection, io: CollectionIo): void {
       `warning: ${plain(role)} ${when} (${formatTime(expiresAt)}): pinnace collection extend ${plain(role)}\n`,
     );
   }
-}
-
-/** A draft in words, role by role, with who has to sign. */
-export function draftText(open: OpenCollection, draft: Draft): string {
-  const lines: string[] = [];
-  for (const { role, signed } of draft.values()) {
-    const before = open.repository.current.get(role)?.signed;
-    const version = plain(signed.get('version'));
-    lines.push(`${plain(role)} version ${version}${before === undefined ? ' (new)' : ''}:`);
-    for (const line of describeChange(before, signed)) lines.push(`  ${line}`);
-  }
-  const needs = missingSignatures(open.repository, draft).map(
-    ({ role, missing, keyIds }) =>
-      `${plain(role)} needs ${missing} ${plural(missing, 'signature')} by ${keyIds.map(shortKeyId).join(', ')}`,
-  );
-  // The old root and the new one may ask for the same keys.
-  return `${[...lines, ...new Set(needs)].join('\n')}\n`;
-}
-
-/** What a draft still waits for. */
-export function waitingText(open: OpenCollection, draft: Draft): string {
-  const missing = missingSignatures(open.repository, draft);
-  if (missing.length === 0) {
-    return 'A change has all its signatures and waits for the online keys: pinnace collection renew brings it into effect.\n';
-  }
-  const lines = missing.map(
-    ({ role, missing: count, keyIds }) =>
-      `  ${plain(role)}: ${count} more ${plural(count, 'signature')} by ${keyIds.map(shortKeyId).join(', ')}`,
-  );
-  return `A change is NOT in effect yet. It waits for\n${[...new Set(lines)].join('\n')}\nEach holder adds theirs with pinnace collection sign.\n`;
-}
-
-function conclusionText(
-  open: OpenCollection,
-  draft: Draft,
-  { conclusion, dir }: { readonly conclusion: Conclusion; readonly dir: string },
-): string {
-  if (conclusion !== 'in-effect') return `Signed.\n${waitingText(open, draft)}`;
-  return `Signed, and in effect in ${dir}. Clients see it after pinnace collection publish.\n`;
-}
-
-function plural(count: number, noun: string): string {
-  return count === 1 ? noun : `${noun}s`;
 }

@@ -1,27 +1,23 @@
-import { join } from 'node:path';
-import { collectionFolder, keysFolder } from '../app/collection-desk.ts';
+import { collectionFolder } from '../app/collection-desk.ts';
 import { writeKeyFile } from '../app/collection-key-files.ts';
-import { beginCollection, type FirstKeys } from '../signing/begin.ts';
-import { SigningError } from '../signing/errors.ts';
-import { createKeyFile, readKeyFile, writePublicKeyFile } from '../signing/key-file.ts';
+import { beginCollection, type CollectionRole, type FirstKeys } from '../signing/begin.ts';
+import { createKeyFile, writePublicKeyFile } from '../signing/key-file.ts';
 import { DEFAULT_SETTINGS, type Lifetimes, writeSettings } from '../signing/settings.ts';
-import type { SigningKey } from '../signing/signing-key.ts';
 import { parseTargetTemplate } from '../signing/target-name.ts';
 import { shortKeyId } from '../signing/words.ts';
 import type { CommandContext } from './collection-change.ts';
+import {
+  type FirstKeyOptions,
+  gatherKeys,
+  type RoleKeys,
+  readHandedIn,
+} from './collection-first-keys.ts';
 import { type CollectionOptions, newPassphrase } from './collection-io.ts';
+import { beginsText, draftText, waitingText } from './collection-text.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** What `collection init` works with. */
-export interface InitOptions extends CollectionOptions {
-  readonly rootKeys: number;
-  readonly rootThreshold: number;
-  readonly targetsKeys: number;
-  readonly targetsThreshold: number;
-  /** Where the key files of root and targets go; default `keys` in the collection's folder. */
-  readonly offlineKeys?: string;
-  /** Give the online keys a passphrase too. */
-  readonly encryptOnline?: boolean;
+export interface InitOptions extends FirstKeyOptions {
   readonly target?: string;
   readonly rootLifetime?: number;
   readonly targetsLifetime?: number;
@@ -36,48 +32,36 @@ export interface KeygenOptions extends CollectionOptions {
   readonly plain?: boolean;
 }
 
-interface NewKey {
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  readonly key: SigningKey;
-}
-
-/** Makes a new collection with keys of its own. @throws {SigningError} */
+/**
+ * Makes a new collection with keys of its own, or with those that holders handed in; then it waits for their signatures.
+ *
+ * @returns 0 when it has begun, 2 when it waits
+ * @throws {SigningError}
+ */
 export async function initCollection(context: CommandContext<InitOptions>): Promise<number> {
   const { options, io } = context;
   const { dir } = options;
   const folder = collectionFolder(dir, io.clock);
   await folder.requireNew();
-  requireThresholds(options);
+  const handedIn = await readHandedIn(options);
   const settings = {
     ...DEFAULT_SETTINGS,
     lifetimes: lifetimesOf(options),
     ...(options.target === undefined ? {} : { template: parseTargetTemplate(options.target) }),
   };
-  const offline = options.offlineKeys ?? keysFolder(dir);
-  const root = await newKeys(context, { role: 'root', count: options.rootKeys, folder: offline });
-  const targets = await newKeys(context, {
-    role: 'targets',
-    count: options.targetsKeys,
-    folder: offline,
-  });
-  const plain = options.encryptOnline !== true;
-  const online = { count: 1, folder: keysFolder(dir), plain };
-  const snapshot = await newKeys(context, { ...online, role: 'snapshot' });
-  const timestamp = await newKeys(context, { ...online, role: 'timestamp' });
-  const roles = new Map<'root' | 'targets' | 'snapshot' | 'timestamp', FirstKeys>([
-    ['root', firstKeys(root, options.rootThreshold)],
-    ['targets', firstKeys(targets, options.targetsThreshold)],
-    ['snapshot', firstKeys(snapshot, 1)],
-    ['timestamp', firstKeys(timestamp, 1)],
-  ]);
-  const files = await beginCollection(roles, { settings, now: io.clock.now() });
-  for (const { path, bytes } of [...root, ...targets, ...snapshot, ...timestamp]) {
+  const roles = await gatherKeys(context, handedIn);
+  const first = new Map([...roles].map(([role, own]) => [role, firstKeys(own)] as const));
+  const { draft, files } = await beginCollection(first, { settings, now: io.clock.now() });
+  const isForOthers = [...handedIn.values()].some((keys) => keys.length > 0);
+  if (isForOthers) io.stdout.write(draftText(undefined, draft));
+  for (const { path, bytes } of [...roles.values()].flatMap(({ made }) => made)) {
     await writeKeyFile(path, bytes);
   }
   await folder.begin(writeSettings(settings), files);
-  io.stdout.write(initText(options, { root, targets, online: [...snapshot, ...timestamp] }));
-  return EXIT.ok;
+  const hasBegun = files.metadata !== undefined;
+  io.stdout.write(initText(dir, roles, hasBegun));
+  io.stdout.write(hasBegun ? beginsText(dir) : waitingText(undefined, draft));
+  return hasBegun ? EXIT.ok : EXIT.inconclusive;
 }
 
 /** Makes one key, for a holder or a team, and the file by which its public part is handed over. */
@@ -103,58 +87,8 @@ export async function makeKey(
   return EXIT.ok;
 }
 
-async function newKeys(
-  context: CommandContext,
-  what: {
-    readonly role: string;
-    readonly count: number;
-    readonly folder: string;
-    readonly plain?: boolean;
-  },
-): Promise<readonly NewKey[]> {
-  const { role, count, folder, plain = false } = what;
-  const made: NewKey[] = [];
-  for (let index = 1; index <= count; index += 1) {
-    const name = count === 1 ? `the ${role} key` : `${role} key ${index} of ${count}`;
-    made.push(await newKeyFile(context, { role, folder, ...(plain ? {} : { name }) }));
-  }
-  return made;
-}
-
-/** Makes a key file, not yet written; `name` is how its passphrase is asked for, without it there is none. */
-export async function newKeyFile(
-  context: CommandContext,
-  {
-    role,
-    folder,
-    name,
-  }: { readonly role: string; readonly folder: string; readonly name?: string },
-): Promise<NewKey> {
-  const passphrase = name === undefined ? undefined : await newPassphrase(name, context);
-  const { key, bytes } = await createKeyFile({
-    role,
-    createdAt: context.io.clock.now(),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  });
-  return { key, bytes, path: join(folder, `${role}-${key.keyId.slice(0, 12)}.json`) };
-}
-
-function firstKeys(keys: readonly NewKey[], threshold: number): FirstKeys {
-  return { keys: keys.map(({ key }) => key), threshold };
-}
-
-function requireThresholds(options: InitOptions): void {
-  const pairs = [
-    ['root', options.rootKeys, options.rootThreshold],
-    ['targets', options.targetsKeys, options.targetsThreshold],
-  ] as const;
-  for (const [role, keys, threshold] of pairs) {
-    if (threshold <= keys) continue;
-    throw new SigningError(
-      'threshold_impossible',
-      `${role} would have ${keys} ${keys === 1 ? 'key' : 'keys'} and need ${threshold} of them`,
-    );
-  }
+function firstKeys({ made, handedIn, threshold }: RoleKeys): FirstKeys {
+  return { keys: made.map(({ key }) => key), handedIn, threshold };
 }
 
 function lifetimesOf(options: InitOptions): Lifetimes {
@@ -168,26 +102,39 @@ function lifetimesOf(options: InitOptions): Lifetimes {
 }
 
 function initText(
-  options: InitOptions,
-  keys: {
-    readonly root: readonly NewKey[];
-    readonly targets: readonly NewKey[];
-    readonly online: readonly NewKey[];
-  },
+  dir: string,
+  roles: ReadonlyMap<CollectionRole, RoleKeys>,
+  hasBegun: boolean,
 ): string {
-  const list = (of: readonly NewKey[]): readonly string[] =>
-    of.map(({ path, key, bytes }) => {
-      const role = readKeyFile(bytes).role;
-      return `  ${role.padEnd(9)} ${shortKeyId(key.keyId)}  ${path}`;
-    });
+  const need = (role: CollectionRole): string => {
+    const { made = [], handedIn = [], threshold = 1 } = roles.get(role) ?? {};
+    return `${threshold} of ${made.length + handedIn.length} ${role} keys`;
+  };
+  const offline = madeLines(roles, ['root', 'targets']);
+  const online = madeLines(roles, ['snapshot', 'timestamp']);
   return [
-    `Made a collection in ${options.dir}`,
-    `Offline keys (${options.rootThreshold} of ${keys.root.length} root keys and ${options.targetsThreshold} of ${keys.targets.length} targets keys must sign):`,
-    ...list([...keys.root, ...keys.targets]),
-    'Move each to its holder, keep a copy of each in a safe place, and leave none where the online keys are.',
-    'Online keys, for the machine that runs pinnace collection renew:',
-    ...list(keys.online),
-    `Clients begin with ${join(options.dir, 'metadata', '1.root.json')}: hand it to them over a way that you trust.`,
+    hasBegun ? `Made a collection in ${dir}` : `Drafted a collection in ${dir}`,
+    `Offline keys${offline.length > 0 ? '' : ' are with their holders'} (${need('root')} and ${need('targets')} must sign)${offline.length > 0 ? ':' : ''}`,
+    ...offline,
+    ...(offline.length === 0
+      ? []
+      : [
+          'Move each to its holder, keep a copy of each in a safe place, and leave none where the online keys are.',
+        ]),
+    ...(online.length === 0
+      ? []
+      : ['Online keys, for the machine that runs pinnace collection renew:', ...online]),
     '',
   ].join('\n');
+}
+
+function madeLines(
+  roles: ReadonlyMap<CollectionRole, RoleKeys>,
+  wanted: readonly CollectionRole[],
+): readonly string[] {
+  return wanted.flatMap((role) =>
+    (roles.get(role)?.made ?? []).map(
+      ({ path, key }) => `  ${role.padEnd(9)} ${shortKeyId(key.keyId)}  ${path}`,
+    ),
+  );
 }

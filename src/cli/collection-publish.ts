@@ -8,10 +8,13 @@ import {
 } from '../app/publish-places.ts';
 import { proxyEnvironment } from '../config/env.ts';
 import { loadConfig } from '../config/load.ts';
+import { type Beginning, concludeBeginning, openBeginning } from '../signing/beginning.ts';
 import { openCollection, renew } from '../signing/collection.ts';
 import { formatTime } from '../signing/documents.ts';
+import { SigningError } from '../signing/errors.ts';
 import { type CommandContext, openKeyRing, warnOfEndings } from './collection-change.ts';
 import type { CollectionOptions } from './collection-io.ts';
+import { beginsText, draftText, waitingText } from './collection-text.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** How places to publish to are reached. */
@@ -31,7 +34,10 @@ export interface RenewOptions extends ReachOptions {
 /** Renews timestamp and snapshot with the online keys. @throws {SigningError} */
 export async function renewCollection(context: CommandContext<RenewOptions>): Promise<number> {
   const { options, io } = context;
-  const open = await openCollection(collectionFolder(options.dir, io.clock));
+  const folder = collectionFolder(options.dir, io.clock);
+  const beginning = await openBeginning(folder);
+  if (beginning !== undefined) await begin(context, beginning);
+  const open = await openCollection(folder);
   warnOfEndings(open, io);
   const { timestamp, snapshot } = open.repository.set;
   io.stdout.write(
@@ -50,6 +56,23 @@ export async function renewCollection(context: CommandContext<RenewOptions>): Pr
   io.stdout.write(`${[...effect, ...lines].join('\n')}\n`);
   for (const target of options.publish ?? []) await publishCollection(target, context);
   return EXIT.ok;
+}
+
+/** Has a collection begin that waits for nothing but the online keys. @throws {SigningError} `not_begun` */
+async function begin(context: CommandContext, beginning: Beginning): Promise<void> {
+  const { options, io } = context;
+  const { draft, folder } = beginning;
+  const missing = waitingText(undefined, draft);
+  io.stdout.write(draftText(undefined, draft));
+  const ring = await openKeyRing(context);
+  const conclusion = await concludeBeginning(beginning, draft, { ring, clock: io.clock });
+  if (conclusion !== 'in-effect') {
+    throw new SigningError(
+      'not_begun',
+      `the collection in ${folder.name} has not begun. ${missing.trimEnd()}`,
+    );
+  }
+  io.stdout.write(`The collection has begun\n${beginsText(options.dir)}`);
 }
 
 /** Copies the metadata to where clients read it. @throws {SigningError} `published_differs`, `publish_failed` */

@@ -6,9 +6,10 @@ import { rawTarget } from '../signing/edits.ts';
 import { approvalEnd } from '../signing/image-approval.ts';
 import { loadRepository, type Repository } from '../signing/repository.ts';
 import { describeChange, describeTarget, plain, shortKeyId } from '../signing/words.ts';
-import { type CommandContext, draftText, waitingText, warnOfEndings } from './collection-change.ts';
+import { type CommandContext, warnOfEndings } from './collection-change.ts';
 import type { CollectionOptions } from './collection-io.ts';
 import { type ReachOptions, reachOptions } from './collection-publish.ts';
+import { draftText, waitingText } from './collection-text.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** What `collection list` works with. */
@@ -44,7 +45,7 @@ export async function listCollection(context: CommandContext<ListOptions>): Prom
   warnOfEndings(open, io);
   const roles = rolesOf(open.repository);
   const images = imagesOf(open.repository, io.clock.now());
-  const waiting = open.pending.size > 0 ? waitingText(open, open.pending) : '';
+  const waiting = open.pending.size > 0 ? waitingText(open.repository, open.pending) : '';
   io.stdout.write(
     options.json === true
       ? `${JSON.stringify({ roles, images, pending: [...open.pending.keys()] }, null, 2)}\n`
@@ -59,7 +60,9 @@ export async function diffCollection(context: CommandContext<DiffOptions>): Prom
   const open = await openCollection(collectionFolder(options.dir, io.clock));
   if (options.against === undefined) {
     io.stdout.write(
-      open.pending.size === 0 ? 'Nothing waits for signatures.\n' : draftText(open, open.pending),
+      open.pending.size === 0
+        ? 'Nothing waits for signatures.\n'
+        : draftText(open.repository, open.pending),
     );
     return EXIT.ok;
   }

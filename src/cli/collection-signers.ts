@@ -1,13 +1,20 @@
 import { collectionFolder, keysFolder } from '../app/collection-desk.ts';
 import { readKeyFileBytes, writeKeyFile } from '../app/collection-key-files.ts';
+import { openBeginning } from '../signing/beginning.ts';
 import { discardPending, openCollection } from '../signing/collection.ts';
 import { SigningError } from '../signing/errors.ts';
 import { readPublicKey } from '../signing/key-file.ts';
 import { addSigner, changeKeys, extend, keysOf, removeSigner } from '../signing/signers.ts';
 import type { PublicKey } from '../signing/signing-key.ts';
 import { plain, shortKeyId } from '../signing/words.ts';
-import { type CommandContext, changeCollection, signAndConclude } from './collection-change.ts';
-import { newKeyFile } from './collection-init.ts';
+import {
+  beginningOf,
+  type CommandContext,
+  changeCollection,
+  changeOf,
+  signAndConclude,
+} from './collection-change.ts';
+import { newKeyFile } from './collection-first-keys.ts';
 import { type CollectionOptions, confirm } from './collection-io.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -77,11 +84,16 @@ export async function rotateKey(
 /** Adds this holder's signatures to what waits for them. @throws {SigningError} `nothing_pending` and others */
 export async function signPending(context: CommandContext): Promise<number> {
   const { options, io } = context;
-  const open = await openCollection(collectionFolder(options.dir, io.clock));
+  const folder = collectionFolder(options.dir, io.clock);
+  const beginning = await openBeginning(folder);
+  if (beginning !== undefined) {
+    return await signAndConclude(context, beginningOf(beginning), beginning.draft);
+  }
+  const open = await openCollection(folder);
   if (open.pending.size === 0) {
     throw new SigningError('nothing_pending', 'nothing waits for signatures');
   }
-  return await signAndConclude(context, open, open.pending);
+  return await signAndConclude(context, changeOf(open), open.pending);
 }
 
 /** Forgets what waits for signatures. @throws {SigningError} `nothing_pending` and others */

@@ -64,10 +64,26 @@ export function addCollectionCommands(program: Command, io: CommandLineIo, finis
 
 function addBeginning(group: Command, io: CollectionIo, finish: Finish): void {
   common(group.command('init').description('make a collection with its keys'))
-    .addOption(count('--root-keys <n>', 'how many root keys', 1))
+    .addOption(
+      count(
+        '--root-keys <n>',
+        'how many root keys are made here (default: 1, or none with --root-pub)',
+      ),
+    )
     .addOption(count('--root-threshold <n>', 'how many of them must sign', 1))
-    .addOption(count('--targets-keys <n>', 'how many keys approve images', 1))
+    .addOption(
+      count(
+        '--targets-keys <n>',
+        'how many keys that approve images are made here (default: 1, or none with --targets-pub)',
+      ),
+    )
     .addOption(count('--targets-threshold <n>', 'how many of them must sign', 1))
+    .addOption(each('--root-pub <file>', "a holder's public key for root, made with keygen"))
+    .addOption(each('--targets-pub <file>', "a holder's public key for targets"))
+    .addOption(
+      each('--snapshot-pub <file>', 'a public key for snapshot, of the machine that renews'),
+    )
+    .addOption(each('--timestamp-pub <file>', 'a public key for timestamp, of that machine'))
     .option(
       '--offline-keys <dir>',
       'where the key files of root and targets go (default: DIR/keys)',

@@ -1,11 +1,17 @@
-import type { Clock } from '../base/clock.ts';
+import { openBeginning } from './beginning.ts';
+import {
+  type ConcludeOptions,
+  type Conclusion,
+  collectionChanged,
+  requireSamePending,
+  writeConclusion,
+} from './conclusion.ts';
 import { formatTime } from './documents.ts';
-import { type Draft, decodePending, encodePending } from './draft.ts';
+import { type Draft, decodePending } from './draft.ts';
 import { isComplete } from './draft-signatures.ts';
 import { endingsOf } from './endings.ts';
 import { SigningError } from './errors.ts';
 import { finishedFiles } from './finish.ts';
-import type { Signers } from './key-ring.ts';
 import type { CollectionFolder } from './ports.ts';
 import { loadRepository, type Repository } from './repository.ts';
 import { isRenewalDue } from './schedule.ts';
@@ -22,19 +28,10 @@ export interface OpenCollection {
   readonly pendingFiles: ReadonlyMap<string, Uint8Array>;
 }
 
-/** How a signed draft ended: it is in effect, or waits for signatures, or for the online keys of another machine. */
-export type Conclusion = 'in-effect' | 'waits-for-signatures' | 'waits-for-online-keys';
-
-/** What concluding a draft needs beside it. */
-export interface ConcludeOptions {
-  readonly ring: Signers;
-  readonly clock: Clock;
-}
-
 /**
  * Reads and verifies a collection.
  *
- * @throws {SigningError} `collection_missing`, `collection_damaged`, `settings_unreadable`, `pending_unreadable`,
+ * @throws {SigningError} `collection_missing`, `not_begun`, `collection_damaged`, `settings_unreadable`, `pending_unreadable`,
  * `pending_stale`, `collection_busy`
  */
 export async function openCollection(folder: CollectionFolder): Promise<OpenCollection> {
@@ -45,6 +42,7 @@ export async function openCollection(folder: CollectionFolder): Promise<OpenColl
       `there is no collection in ${folder.name}: make one with pinnace collection init`,
     );
   }
+  await requireBegun(folder);
   const repository = await load(folder);
   const pendingFiles = await folder.readPending();
   const pending = decodePending(repository, pendingFiles);
@@ -67,21 +65,16 @@ export async function conclude(
     // Renewals in the meantime do no harm: what they wrote is built upon.
     const repository = await load(folder);
     await requireUnchanged(open, repository, draft);
-    if (!isComplete(repository, draft)) {
-      await folder.write({ pending: encodePending(draft) });
-      return 'waits-for-signatures';
-    }
-    try {
-      const now = options.clock.now();
-      const context = { settings, now, ring: options.ring, read: readerOf(folder) };
-      const metadata = await finishedFiles(repository, draft, context);
-      await folder.write({ metadata, pending: new Map() });
-      return 'in-effect';
-    } catch (error) {
-      if (!(error instanceof SigningError) || error.code !== 'key_missing') throw error;
-      await folder.write({ pending: encodePending(draft) });
-      return 'waits-for-online-keys';
-    }
+    const context = {
+      settings,
+      now: options.clock.now(),
+      ring: options.ring,
+      read: readerOf(folder),
+    };
+    return await writeConclusion(folder, draft, {
+      isComplete: isComplete(repository, draft),
+      files: () => finishedFiles(repository, draft, context),
+    });
   });
 }
 
@@ -160,6 +153,15 @@ async function load(folder: CollectionFolder): Promise<Repository> {
   return await loadRepository(readerOf(folder), 'ignore-expiry');
 }
 
+async function requireBegun(folder: CollectionFolder): Promise<void> {
+  const beginning = await openBeginning(folder);
+  if (beginning === undefined) return;
+  throw new SigningError(
+    'not_begun',
+    `the collection in ${folder.name} has not begun: its first root and targets wait in pending/ for pinnace collection sign by their holders, or for renew with the online keys`,
+  );
+}
+
 function readerOf(folder: CollectionFolder): (file: string) => Promise<Uint8Array | undefined> {
   return async (file) => await folder.read(file);
 }
@@ -175,11 +177,8 @@ async function requireUnchanged(
     const now = repository.current.get(role)?.bytes ?? new Uint8Array();
     return Buffer.compare(then, now) !== 0;
   });
-  if (!hasMoved && areEqual(open.pendingFiles, await open.folder.readPending())) return;
-  throw new SigningError(
-    'collection_changed',
-    'someone else changed the collection in the meantime; nothing was written, run the command again',
-  );
+  if (hasMoved) throw collectionChanged();
+  await requireSamePending(open.folder, open.pendingFiles);
 }
 
 function requireLongLived(repository: Repository, settings: CollectionSettings, now: number): void {
@@ -191,15 +190,5 @@ function requireLongLived(repository: Repository, settings: CollectionSettings, 
     'about_to_expire',
     `${role} ${ending.expiresAt <= now ? 'ended' : 'ends'} ${expiresAt}: sign a new version of it with pinnace collection extend ${role}; nothing was renewed`,
     { detail: { role, expiresAt } },
-  );
-}
-
-function areEqual(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array>): boolean {
-  return (
-    a.size === b.size &&
-    [...a].every(([name, bytes]) => {
-      const other = b.get(name);
-      return other !== undefined && Buffer.compare(bytes, other) === 0;
-    })
   );
 }

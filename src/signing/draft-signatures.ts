@@ -6,7 +6,7 @@ import { authoritiesFor, type Draft, type SignatureState } from './draft.ts';
 import { NO_WEAK_ALGORITHMS, type Repository } from './repository.ts';
 
 /** Whether every document of the draft has all its signatures; no empty draft is. */
-export function isComplete(repository: Repository, draft: Draft): boolean {
+export function isComplete(repository: Repository | undefined, draft: Draft): boolean {
   const documents = [...draft.values()];
   return (
     documents.length > 0 &&
@@ -19,7 +19,7 @@ export function isComplete(repository: Repository, draft: Draft): boolean {
 
 /** Who has signed a document of the draft, and how many signatures are missing, authority by authority. */
 export function signatureStates(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
   document: RoleDocument,
 ): readonly SignatureState[] {

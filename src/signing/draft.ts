@@ -74,31 +74,34 @@ export function saysSame(a: JsonObject, b: JsonObject): boolean {
  * Everyone whose word a document needs: for root the current root and the new one, for the others the newest root or the
  * delegations that lead to the role.
  *
+ * @param repository - undefined while the collection has not begun: then the draft stands by itself
  * @throws {TrustError} `malformed` for a draft that no client would take
  */
 export function authoritiesFor(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
   role: string,
 ): readonly Authority[] {
   const newRoot = draftRoot(draft);
   if (role === 'root') {
     const next = newRoot?.roles.get('root');
-    return [repository.root.authority('root'), ...(next === undefined ? [] : [next])];
+    const current = repository === undefined ? [] : [repository.root.authority('root')];
+    return [...current, ...(next === undefined ? [] : [next])];
   }
   if (role === 'targets' || role === 'snapshot' || role === 'timestamp') {
-    return [newRoot?.roles.get(role) ?? repository.root.authority(role)];
+    const authority = newRoot?.roles.get(role) ?? repository?.root.authority(role);
+    return authority === undefined ? [] : [authority];
   }
   return delegationsTo(repository, draft, role).map(({ authority }) => authority);
 }
 
 /** Every targets role as it will be, with its name. */
 export function targetsBodies(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
 ): ReadonlyMap<string, TargetsBody> {
   const bodies = new Map<string, TargetsBody>();
-  for (const [role, { body }] of repository.set.targets) bodies.set(role, body);
+  for (const [role, { body }] of repository?.set.targets ?? []) bodies.set(role, body);
   for (const [role, document] of draft) {
     if (role !== 'root') bodies.set(role, tuf10.parseTargets(envelopeOf(document), role));
   }
@@ -118,16 +121,16 @@ export function encodePending(draft: Draft): ReadonlyMap<string, Uint8Array> {
  * @throws {SigningError} `pending_unreadable`, `pending_stale`
  */
 export function decodePending(
-  repository: Repository,
+  repository: Repository | undefined,
   files: ReadonlyMap<string, Uint8Array>,
 ): Draft {
   const draft = new Map<string, RoleDocument>();
   for (const [file, bytes] of files) {
     const document = decodeFile(file, bytes);
     const { role, signed } = document;
-    const current = repository.current.get(role);
+    const current = repository?.current.get(role);
     if (current !== undefined && isSame(current.signed, signed)) continue;
-    const version = listedVersion(repository, role) + 1;
+    const version = repository === undefined ? 1 : listedVersion(repository, role) + 1;
     if (signed.get('version') !== version) {
       throw new SigningError(
         'pending_stale',
@@ -164,7 +167,11 @@ function draftRoot(draft: Draft): RootBody | undefined {
   return document === undefined ? undefined : tuf10.parseRoot(envelopeOf(document));
 }
 
-function delegationsTo(repository: Repository, draft: Draft, role: string): readonly Delegation[] {
+function delegationsTo(
+  repository: Repository | undefined,
+  draft: Draft,
+  role: string,
+): readonly Delegation[] {
   return [...targetsBodies(repository, draft).values()].flatMap(({ delegations }) =>
     delegations.filter(({ name }) => name === role),
   );

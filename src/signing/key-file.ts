@@ -119,6 +119,32 @@ export function readPublicKey(bytes: Uint8Array): PublicKey {
   });
 }
 
+/**
+ * The public key that a holder hands in for a role: a public key file made for it, or an Ed25519 public key in PEM.
+ *
+ * @throws {SigningError} `key_unreadable`; a file with a private key is refused, since it belongs to its holder alone
+ */
+export function readHandedInKey(bytes: Uint8Array, role: string): PublicKey {
+  return orUnreadable(() => {
+    const text = Buffer.from(bytes.subarray(0, MAX_KEY_FILE_BYTES)).toString('latin1').trimStart();
+    if (/^-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----/.test(text)) privateHandedIn();
+    if (text.startsWith('-----BEGIN')) return readPublicKey(bytes);
+    const file = parseStrictJson(bytes.subarray(0, MAX_KEY_FILE_BYTES));
+    if (file.get('format') === FORMAT) privateHandedIn();
+    const madeFor = file.get('role');
+    if (typeof madeFor === 'string' && madeFor !== role) {
+      unreadable(`it was made for ${JSON.stringify(madeFor)} and is handed in for ${role}`);
+    }
+    return readPublicKey(bytes);
+  });
+}
+
+function privateHandedIn(): never {
+  unreadable(
+    'it holds the private key, which stays with its holder: hand in the .pub file beside it',
+  );
+}
+
 function pemPublicKey(pem: string): PublicKey {
   try {
     const key = createPublicKey(pem);

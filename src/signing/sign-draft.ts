@@ -22,7 +22,7 @@ export interface MissingSignatures {
  * @throws {SigningError} `key_missing` when there was nothing that the keys at hand could sign; what opening keys throws
  */
 export async function signDraft(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
   ring: Signers,
 ): Promise<Draft> {
@@ -37,7 +37,7 @@ export async function signDraft(
 
 /** What the draft lacks, document by document and authority by authority. */
 export function missingSignatures(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
 ): readonly MissingSignatures[] {
   return [...draft.values()].flatMap((document) =>
@@ -91,7 +91,7 @@ export async function requireOnlineKeys(repository: Repository, ring: Signers): 
 }
 
 async function signRole(
-  repository: Repository,
+  repository: Repository | undefined,
   draft: Draft,
   { role, ring }: { readonly role: string; readonly ring: Signers },
 ): Promise<Draft> {

@@ -104,25 +104,33 @@ export class DiskCollectionFolder implements CollectionFolder {
   }
 
   /**
-   * Begins a collection: settings and first metadata.
+   * Begins a collection: settings, and its first metadata or the drafts of them that wait for signatures.
    *
    * @throws {SigningError} `collection_exists`
    */
-  async begin(settings: Uint8Array, metadata: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async begin(settings: Uint8Array, { metadata, pending }: CollectionWrite): Promise<void> {
     await mkdir(join(this.name, 'metadata'), { recursive: true });
     await this.exclusively(async () => {
       await this.requireNew();
+      // Without settings there is no collection, so drafts of which only some were written count for nothing.
+      if (pending !== undefined) await this.write({ pending });
       const temporary = join(this.name, `.${randomUUID()}`);
       await writeDurably(temporary, settings);
       await rename(temporary, join(this.name, SETTINGS));
-      await this.write({ metadata });
+      if (metadata !== undefined) await this.write({ metadata });
     });
   }
 
   /** Requires that there is no collection in the folder yet. @throws {SigningError} `collection_exists` */
   async requireNew(): Promise<void> {
-    if ((await list(join(this.name, 'metadata'))).length === 0) return;
-    throw new SigningError('collection_exists', `there is a collection in ${this.name} already`);
+    if ((await list(join(this.name, 'metadata'))).length > 0) {
+      throw new SigningError('collection_exists', `there is a collection in ${this.name} already`);
+    }
+    if (!(await exists(join(this.name, SETTINGS))) || (await this.readPending()).size === 0) return;
+    throw new SigningError(
+      'collection_exists',
+      `a collection in ${this.name} waits for its first signatures: pinnace collection discard drops it`,
+    );
   }
 
   /**

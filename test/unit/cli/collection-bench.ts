@@ -106,6 +106,7 @@ export async function collectionBench(
     roles.set(role, { keys: await Promise.all(made), threshold });
   }
   const begin = { settings: DEFAULT_SETTINGS, now: bench.clock.now() };
-  await folder.begin(writeSettings(DEFAULT_SETTINGS), await beginCollection(roles, begin));
+  const { files } = await beginCollection(roles, begin);
+  await folder.begin(writeSettings(DEFAULT_SETTINGS), files);
   return bench;
 }

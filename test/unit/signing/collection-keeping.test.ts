@@ -232,7 +232,7 @@ describe('several people and crashes', () => {
   it('begins no collection where there is one', async (context) => {
     const desk = await Desk.begin(context);
     const { repository } = await desk.open();
-    const beginning = desk.folder.begin(new Uint8Array(), publicationOf(repository));
+    const beginning = desk.folder.begin(new Uint8Array(), { metadata: publicationOf(repository) });
     await rejectsWithCode(beginning, SigningError, 'collection_exists');
   });
 });

@@ -8,12 +8,12 @@ import { sha256Digest } from '../../../src/oci/digest.ts';
 import { approve, type EditContext, revoke } from '../../../src/signing/approvals.ts';
 import { beginCollection, type FirstKeys } from '../../../src/signing/begin.ts';
 import {
-  type Conclusion,
   conclude,
   type OpenCollection,
   openCollection,
   publicationOf,
 } from '../../../src/signing/collection.ts';
+import type { Conclusion } from '../../../src/signing/conclusion.ts';
 import type { Draft } from '../../../src/signing/draft.ts';
 import { targetEntryOf } from '../../../src/signing/image-approval.ts';
 import { openedKeys, type Signers } from '../../../src/signing/key-ring.ts';
@@ -85,11 +85,11 @@ export class Desk {
       ['snapshot', { keys: newKeys(1), threshold: 1 }],
       ['timestamp', { keys: newKeys(1), threshold: 1 }],
     ]);
-    const files = await beginCollection(roles, { settings, now: clock.now() });
+    const { files } = await beginCollection(roles, { settings, now: clock.now() });
     const bench = new TrustBench({
       gun: GUN,
       clock,
-      anchor: { kind: 'root-file', bytes: files.get('1.root.json') ?? new Uint8Array() },
+      anchor: { kind: 'root-file', bytes: files.metadata?.get('1.root.json') ?? new Uint8Array() },
       rules: {
         dialect: tuf10,
         convention: namedConvention({ prefix: `${GUN}:`, suffix: '' }),
