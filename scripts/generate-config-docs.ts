@@ -128,6 +128,12 @@ The key is the registry's name as image names have it, in lower case; \`url\` is
 as an internal copy. Docker Hub is \`docker.io\` with \`url: https://registry-1.docker.io\`. A registry that is not listed is
 never contacted.
 
+- \`fallbacks\` are servers that are asked, in their order, when the one before did not give what a digest names: a mirror, another
+  region, an archive. Each has logins and certificates of its own. They are never asked what a tag means, and for rules with
+  \`allowUnverified\` not at all ([operating.md](operating.md#upstreams-logins-and-fallbacks)).
+- \`limits\` and \`breaker\` are for each server on its own: a slow or dead one fills its own places and is given a rest, and no
+  other upstream feels it.
+
 ## Logins: who Pinnace is to a server
 
 \`credentials\` stands at each server that wants a login: an upstream, or the server of a trust source. It is used for that
@@ -229,6 +235,8 @@ export function renderJsonSchema(): string {
   return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
 }
 
+const LOGIN = 'upstreams.NAME.credentials';
+
 interface Row {
   readonly path: string;
   readonly node: SchemaNode;
@@ -254,9 +262,16 @@ function rowsBelow(row: Row): readonly Row[] {
   const block = inner ?? node;
   for (const [key, child] of block.keys) {
     const isRequired = block.required.has(key);
-    rows.push(...rowsBelow({ path: `${base}.${key}`, node: child, isRequired }));
+    const row = { path: `${base}.${key}`, node: child, isRequired };
+    rows.push(...(key === 'credentials' && row.path !== LOGIN ? [sameLogin(row)] : rowsBelow(row)));
   }
   return rows;
+}
+
+/** A login looks the same wherever it stands, so its keys are listed once. */
+function sameLogin({ path, node, isRequired }: Row): Row {
+  const text = `${node.text} Its keys are those of \`${LOGIN}\`.`;
+  return { path, node: { ...node, text }, isRequired };
 }
 
 function isLeaf(node: SchemaNode): boolean {

@@ -24,6 +24,7 @@ import { settingsThatLast } from './lasting-settings.ts';
 import { Reloads, type ReloadTrigger } from './reloads.ts';
 import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
 import { openStores, type Stores } from './stores.ts';
+import { collectUpstreamGauges, serverNames, upstreamStatuses } from './upstream-status.ts';
 
 const DECOY_SECRET = 'decoy';
 /** How many collections are asked for at a time when all are. */
@@ -198,6 +199,7 @@ export class App {
     collectTrustGauges(this.#metrics, this.#statusSources());
     const upkeeps = this.#generation.ownCollections.list();
     collectCollectionGauges(this.#metrics, { upkeeps, clock: this.#clock });
+    collectUpstreamGauges(this.#metrics, this.#generation.core.registries.servers());
   }
 
   #statusSources(): StatusSources {
@@ -232,6 +234,7 @@ export class App {
       ...(lastReload === undefined ? {} : { lastReload }),
       repositories: repositoryStatuses(this.#statusSources()),
       ...(upkeeps.length === 0 ? {} : { collections: collectionStatuses(upkeeps) }),
+      upstreams: upstreamStatuses(this.#generation.core.registries.servers(), this.#clock),
       suspectedBypasses: this.#lasting.bypassWatch.listed,
     };
   }
@@ -288,7 +291,7 @@ function namesOf(config: Config): ConfiguredNames {
       rule: match,
       trust: requirement.kind === 'verified' ? requirement.source : 'none',
     })),
-    upstreams: [...config.upstreams.keys()],
+    upstreams: serverNames(config),
     collections: config.collections.map(({ name }) => name),
   };
 }

@@ -9,7 +9,7 @@ import type { FetchedManifest } from '../resolve/ports.ts';
 import { SigningError } from '../signing/errors.ts';
 import type { ProxyOptions } from '../upstream/http-dispatcher.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
-import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
+import type { UpstreamOptions } from '../upstream/upstream-chain.ts';
 import { optionsOf } from './upstream-options.ts';
 
 /** What an upstream says of an image; the digest is computed, the rest is covered by it. */

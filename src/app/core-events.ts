@@ -5,7 +5,7 @@ import type { CompletionEvents } from '../resolve/complete-pulls.ts';
 import { NO_CONTENT_EVENTS } from '../store/content-events.ts';
 import { StateError } from '../store/errors.ts';
 import { TrustError } from '../trust/errors.ts';
-import { silentEvents, type UpstreamOutcome } from '../upstream/events.ts';
+import { silentEvents, type UpstreamEvents, type UpstreamOutcome } from '../upstream/events.ts';
 import type { CoreEvents } from './pull-core.ts';
 
 /** A redirect is a step of a request that goes well; an odd status is the server's fault until shown otherwise. */
@@ -42,20 +42,7 @@ export function observedCoreEvents(
   return {
     stateFailed,
     collections: collectionEvents(log, metrics, { stateFailed, isReleasing }),
-    upstream: {
-      request(upstream, outcome) {
-        metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] });
-        if (outcome === 'rate_limited') log.event('upstream.rate_limited', { upstream });
-      },
-      bytes: (upstream, count) =>
-        metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
-      rateLimitRemaining: (upstream, count) =>
-        metrics.set('pinnace_upstream_rate_limit_remaining', { upstream }, count),
-      login(upstream, outcome) {
-        metrics.count('pinnace_upstream_logins_total', { upstream, outcome });
-        if (outcome !== 'ok') log.event('upstream.login_failed', { upstream, outcome });
-      },
-    },
+    upstream: upstreamEvents(log, metrics),
     blobs: {
       joined: () => metrics.count('pinnace_joined_requests_total', { kind: 'blob' }),
       upstreamRead: () => undefined,
@@ -81,6 +68,32 @@ export function observedCoreEvents(
     }),
     completions: completionEvents(log, metrics),
     joinedManifest: () => metrics.count('pinnace_joined_requests_total', { kind: 'manifest' }),
+  };
+}
+
+function upstreamEvents(log: Log, metrics: Metrics): UpstreamEvents {
+  return {
+    request(upstream, outcome) {
+      metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] });
+      if (outcome === 'rate_limited') log.event('upstream.rate_limited', { upstream });
+    },
+    bytes: (upstream, count) => metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
+    rateLimitRemaining: (upstream, count) =>
+      metrics.set('pinnace_upstream_rate_limit_remaining', { upstream }, count),
+    login(upstream, outcome) {
+      metrics.count('pinnace_upstream_logins_total', { upstream, outcome });
+      if (outcome !== 'ok') log.event('upstream.login_failed', { upstream, outcome });
+    },
+    breaker(upstream, state) {
+      log.event(state === 'open' ? 'upstream.breaker_opened' : 'upstream.breaker_closed', {
+        upstream,
+      });
+    },
+    mismatch(upstream) {
+      metrics.count('pinnace_upstream_mismatches_total', { upstream });
+      log.event('upstream.mismatch', { upstream });
+    },
+    fellBack: (upstream) => metrics.count('pinnace_upstream_fallbacks_total', { upstream }),
   };
 }
 

@@ -154,6 +154,8 @@ function createRelay({ registries }: PullCore, config: Config, clock: Clock): Re
       const proxy = config.upstreams.get(registry)?.proxy ?? {};
       return { url: new URL(url), proxy, ...(ca === undefined ? {} : { ca }) };
     },
-    authorization: (repository) => registries.authorization(repository),
+    authorization: (repository, refused) =>
+      registries.authorization(repository, refused === undefined ? {} : { refused }),
+    admit: (registry) => registries.admit(registry),
   });
 }

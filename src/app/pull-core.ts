@@ -18,7 +18,7 @@ import { StateError } from '../store/errors.ts';
 import { createAnswerCache } from '../store/memory.ts';
 import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
-import type { UpstreamOptions } from '../upstream/registry-upstream.ts';
+import type { UpstreamOptions } from '../upstream/upstream-chain.ts';
 import { AnswerCounts, AnswerMemory } from './answer-memory.ts';
 import { openStores, type Stores } from './stores.ts';
 import { createTrustSources, requireUsableRoots } from './trust-sources.ts';

@@ -41,6 +41,7 @@ export const UPSTREAM_REASONS = [
   'upstream_unreachable',
   'upstream_denied',
   'upstream_rate_limited',
+  'upstream_busy',
   'manifest_missing',
   'blob_missing',
   'digest_mismatch',

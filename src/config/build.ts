@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Rule } from '../policy/policy.ts';
 import { buildCredentials, fileReadAnew } from './build-credentials.ts';
-import type { Config, ListenerConfig, UpstreamConfig } from './config.ts';
+import type { Config, ListenerConfig, ServerConfig, UpstreamConfig } from './config.ts';
 import type { Credentials, KeyPair } from './connection.ts';
 import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
 import { type NamedFiles, parsePassword } from './named-files.ts';
@@ -9,7 +9,8 @@ import { type ConfigPath, formatPath } from './path.ts';
 import type { ReadFile } from './read-file.ts';
 import type { ConfigFile, RuleEntry } from './schema.ts';
 import type { CredentialsEntry } from './schema-credentials.ts';
-import type { ListenerEntry, UpstreamEntry } from './schema-network.ts';
+import type { ListenerEntry } from './schema-network.ts';
+import type { ServerEntry, UpstreamEntry } from './schema-upstream.ts';
 
 /** What a configuration is completed from, beside its own text. */
 export interface BuildContext {
@@ -103,17 +104,29 @@ export class ConfigBuilder {
 
   #upstream(host: string, entry: UpstreamEntry): UpstreamConfig {
     const path = ['upstreams', host];
-    const { clientCert, proxy, timeouts } = entry;
+    const { fallbacks, timeouts, limits, breaker } = entry;
     return {
       host,
-      url: urlText(entry.url),
-      proxy: proxy === undefined ? this.environmentProxy() : proxyFor(proxy),
+      ...this.#server(path, entry),
+      fallbacks: fallbacks.map((fallback, index) =>
+        this.#server([...path, 'fallbacks', index], fallback),
+      ),
       timeouts: {
         connectMs: timeouts.connect,
         headersMs: timeouts.headers,
         idleMs: timeouts.idle,
       },
-      ...this.credentials(path, entry.credentials, entry.url),
+      limits,
+      breaker: { failures: breaker.failures, openMs: breaker.open },
+    };
+  }
+
+  #server(path: ConfigPath, entry: ServerEntry): ServerConfig {
+    const { url, proxy, clientCert } = entry;
+    return {
+      url: urlText(url),
+      proxy: proxy === undefined ? this.environmentProxy() : proxyFor(proxy),
+      ...this.credentials(path, entry.credentials, url),
       ...this.ca(path, entry.ca),
       ...(clientCert === undefined ? {} : { clientCert: this.#keyPair([...path, 'clientCert']) }),
     };

@@ -100,24 +100,46 @@ function plainHost(host: string): string {
   return lower === 'localhost' ? '127.0.0.1' : lower;
 }
 
-/** Checks the upstreams: credentials do not travel in clear text, plain HTTP is pointed out. */
+/** Checks the upstreams: credentials do not travel in clear text, plain HTTP is pointed out, fallbacks are others. */
 export function checkUpstreams(config: TolerantReader, findings: Findings): void {
   for (const host of config.names('upstreams')) {
     const path = ['upstreams', host];
-    const url = urlAt(config, [...path, 'url']);
-    if (url === undefined || url.protocol === 'https:' || isLoopback(url.hostname)) continue;
-    if (config.has(...path, 'credentials')) {
-      findings.problem(
-        [...path, 'url'],
-        'is plain http, over which the credentials would travel for everyone to read',
-        'write https://',
-      );
-    } else {
+    const isSafe = checkClearText(config, path, findings);
+    if (!isSafe && !config.has(...path, 'credentials')) {
       findings.warning(
         [...path, 'url'],
         'is plain http: verified content is safe all the same, but what a rule allows unverified could be altered on the way',
       );
     }
+    checkFallbacks(config, path, findings);
+  }
+}
+
+/** @returns whether nobody on the way can read or alter what goes to the server at `path` */
+function checkClearText(config: TolerantReader, path: ConfigPath, findings: Findings): boolean {
+  const url = urlAt(config, [...path, 'url']);
+  if (url === undefined || url.protocol === 'https:' || isLoopback(url.hostname)) return true;
+  if (config.has(...path, 'credentials')) {
+    findings.problem(
+      [...path, 'url'],
+      'is plain http, over which the credentials would travel for everyone to read',
+      'write https://',
+    );
+  }
+  return false;
+}
+
+function checkFallbacks(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  const seen = new Set([urlAt(config, [...path, 'url'])?.href]);
+  for (let index = 0; index < config.count(...path, 'fallbacks'); index += 1) {
+    const place = [...path, 'fallbacks', index];
+    checkClearText(config, place, findings);
+    const href = urlAt(config, [...place, 'url'])?.href;
+    if (href === undefined) continue;
+    if (seen.has(href)) {
+      findings.problem([...place, 'url'], 'is asked already, before this one', 'remove it');
+    }
+    seen.add(href);
   }
 }
 

@@ -32,24 +32,40 @@ export interface CompleteFirstConfig {
   readonly withinMs: number;
 }
 
-/** A registry that content is fetched from. */
-export interface UpstreamConfig {
-  /** The registry's name as images have it, in lower case: `docker.io`. */
-  readonly host: string;
-  /** The server's URL without a slash at its end. */
+/** A server of a registry. */
+export interface ServerConfig {
+  /** Its URL without a slash at the end. */
   readonly url: string;
   readonly credentials?: Credentials;
   /** PEM text of certificate authorities trusted beside those of the system. */
   readonly ca?: string;
   /** Shown to the server. */
   readonly clientCert?: KeyPair;
-  /** The proxy configured for this upstream, or else what the environment asks for. */
+  /** The proxy configured for this server, or else what the environment asks for. */
   readonly proxy: ProxyEnvironment;
+}
+
+/** A registry that content is fetched from; limits are for each of its servers. */
+export interface UpstreamConfig extends ServerConfig {
+  /** The registry's name as images have it, in lower case: `docker.io`. */
+  readonly host: string;
+  /** Servers asked in this order for what a digest names, when the one before does not give it. */
+  readonly fallbacks: readonly ServerConfig[];
   readonly timeouts: {
     readonly connectMs: number;
     readonly headersMs: number;
     readonly idleMs: number;
   };
+  readonly limits: {
+    /** Connections to one host. */
+    readonly connections: number;
+    /** Requests under way. */
+    readonly requests: number;
+    /** Requests that wait. */
+    readonly queue: number;
+  };
+  /** After how many failures in a row a server is given a rest (0: never), and for how long. */
+  readonly breaker: { readonly failures: number; readonly openMs: number };
 }
 
 /** Sizes of what is kept for reuse, in bytes. */

@@ -76,6 +76,9 @@ function missing(node: SchemaNode): Description {
 }
 
 function wrongType(node: SchemaNode, value: unknown): Description {
+  if (node.type === 'integer') {
+    return { problem: 'must be a whole number', fix: 'write digits only, without quotes' };
+  }
   const isPlain = typeof value === 'number' || typeof value === 'boolean';
   if (typeof value === 'number' && (node.type === 'duration' || node.type === 'size')) {
     const unit = node.type === 'duration' ? 's' : 'B';

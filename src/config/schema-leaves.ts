@@ -18,7 +18,7 @@ export interface KeyText {
 }
 
 interface Range {
-  /** Smallest and largest value accepted, in the base unit (milliseconds, bytes). */
+  /** Smallest and largest value accepted, in the base unit (milliseconds, bytes, things). */
   readonly min: number;
   readonly max: number;
 }
@@ -69,6 +69,15 @@ export function size(key: KeyText & Range): z.ZodType<number, string> {
       range,
     ),
   );
+}
+
+/** A whole number of things. */
+export function count(key: KeyText & Range): z.ZodType<number, number> {
+  return z
+    .int('is not a whole number')
+    .min(key.min, `is below ${key.min}`)
+    .max(key.max, `is above ${key.max}`)
+    .meta({ description: key.text, 'x-range': `${key.min} to ${key.max}` });
 }
 
 /** The name of a file that has to be there and hold what `kind` says; relative names start at the file's folder. */

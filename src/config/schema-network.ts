@@ -1,16 +1,9 @@
 import { z } from 'zod';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
-import { type CredentialsEntry, credentialsSchema } from './schema-credentials.ts';
-import { duration, file, flag, parsed } from './schema-leaves.ts';
+import { duration, flag, parsed } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER } from './schema-members.ts';
 import { type KeyPairEntry, keyPairSchema } from './schema-parts.ts';
-import {
-  type HostPort,
-  parseAddress,
-  parseHostName,
-  parseOwnHost,
-  parseServerUrl,
-} from './values.ts';
+import { type HostPort, parseAddress, parseHostName, parseOwnHost } from './values.ts';
 
 /** What engines get when something is refused: an HTTP error, or an answer that ends the pull for good. */
 export type RefusalForm = 'deny' | 'hard-stop';
@@ -28,17 +21,6 @@ export interface ListenerEntry {
   readonly completeWithin: number;
   readonly clients?: string;
   readonly allowPlaintextLogin: boolean;
-}
-
-/** An upstream as written, its defaults filled in. */
-export interface UpstreamEntry {
-  readonly url: URL;
-  readonly credentials?: CredentialsEntry;
-  readonly ca?: string;
-  readonly clientCert?: KeyPairEntry;
-  readonly proxy?: URL;
-  /** Milliseconds. */
-  readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
 }
 
 const SECOND = 1_000;
@@ -136,56 +118,3 @@ export const adminSchema: z.ZodType<{ readonly address: HostPort }> = z
     ).prefault('127.0.0.1:9090'),
   })
   .meta({ description: 'Metrics, health, status page and the refresh call.' });
-
-/** One registry that Pinnace fetches from. */
-export const upstreamSchema: z.ZodType<UpstreamEntry> = z
-  .strictObject({
-    url: parsed(
-      'URL',
-      { text: 'Server that holds the content.', example: 'https://registry.example.com' },
-      parseServerUrl,
-    ),
-    credentials: z.exactOptional(
-      credentialsSchema('Who Pinnace logs in as; without it, requests are anonymous.'),
-    ),
-    ca: z.exactOptional(
-      file('certificates', {
-        text: 'CA certificates in PEM that this server may be verified against, beside the ones of the system.',
-        example: '/etc/pinnace/corp-ca.pem',
-      }),
-    ),
-    clientCert: z.exactOptional(
-      keyPairSchema('Certificate that Pinnace shows to this server.', '/etc/pinnace/client'),
-    ),
-    proxy: z.exactOptional(
-      parsed(
-        'URL',
-        {
-          text: 'HTTP proxy for this server; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment apply.',
-          example: 'http://proxy.example.com:3128',
-        },
-        parseServerUrl,
-      ),
-    ),
-    timeouts: z
-      .strictObject({
-        connect: duration({
-          text: 'Longest wait for a connection, TLS included.',
-          min: 1,
-          max: HOUR,
-        }).prefault('10s'),
-        headers: duration({
-          text: 'Longest wait from the request to the head of the answer.',
-          min: 1,
-          max: HOUR,
-        }).prefault('30s'),
-        idle: duration({
-          text: 'Longest pause within a body.',
-          min: 1,
-          max: HOUR,
-        }).prefault('30s'),
-      })
-      .prefault({})
-      .meta({ description: 'Time limits of one request.' }),
-  })
-  .meta({ description: 'One registry that Pinnace fetches from.' });

@@ -5,15 +5,10 @@ import { type ClientsEntry, clientsSchema } from './schema-clients.ts';
 import { type CollectionEntry, collectionSchema } from './schema-collections.ts';
 import { duration, flag, parsed, size } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
-import {
-  adminSchema,
-  type ListenerEntry,
-  listenerSchema,
-  type UpstreamEntry,
-  upstreamSchema,
-} from './schema-network.ts';
+import { adminSchema, type ListenerEntry, listenerSchema } from './schema-network.ts';
 import { exactlyOneOf } from './schema-parts.ts';
 import { type TrustEntry, trustSchema } from './schema-trust.ts';
+import { type UpstreamEntry, upstreamSchema } from './schema-upstream.ts';
 import { type HostPort, parseHostName } from './values.ts';
 
 /** A policy rule as written; it has either `trust` or `allowUnverified` with `reason`. */

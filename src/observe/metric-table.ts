@@ -119,6 +119,31 @@ export const METRIC_TABLE = {
     help: 'Logins at upstream registries and trust servers by outcome.',
     labels: { upstream: CONFIGURED, outcome: ['ok', 'denied', 'failed'] },
   },
+  pinnace_upstream_fallbacks_total: {
+    type: 'counter',
+    help: 'Contents that came from a fallback of an upstream.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_upstream_mismatches_total: {
+    type: 'counter',
+    help: 'Contents that did not have the digest by which an upstream or fallback was asked for them.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_upstream_breaker_state: {
+    type: 'gauge',
+    help: 'Whether an upstream or fallback is asked: 0 yes, 1 one request tries, 2 not for now.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_upstream_in_flight: {
+    type: 'gauge',
+    help: 'Requests to an upstream or fallback that are under way, bodies included.',
+    labels: { upstream: CONFIGURED },
+  },
+  pinnace_upstream_queued: {
+    type: 'gauge',
+    help: 'Requests that wait until an upstream or fallback has a place for them.',
+    labels: { upstream: CONFIGURED },
+  },
   pinnace_cache_hits_total: {
     type: 'counter',
     help: 'Lookups answered from a cache.',

@@ -107,6 +107,8 @@ export class Metrics {
     for (const collection of collections) this.#startCollection(collection);
     for (const upstream of upstreams) {
       this.count('pinnace_upstream_bytes_total', { upstream }, 0);
+      this.count('pinnace_upstream_fallbacks_total', { upstream }, 0);
+      this.count('pinnace_upstream_mismatches_total', { upstream }, 0);
       for (const outcome of METRIC_TABLE.pinnace_upstream_requests_total.labels.outcome) {
         this.count('pinnace_upstream_requests_total', { upstream, outcome }, 0);
       }

@@ -49,6 +49,12 @@ const UPSTREAM_ROWS: Readonly<Record<UpstreamReason, ReasonRow>> = {
     ociCode: 'TOOMANYREQUESTS',
     retryAfterSeconds: 60,
   }),
+  upstream_busy: inconclusive({
+    happened: () => 'Pinnace has as many requests to that registry under way as it is allowed',
+    remedy:
+      'Try again in a moment; if it lasts, tell the operator of Pinnace to look at that registry and at its limits.',
+    retryAfterSeconds: 5,
+  }),
   manifest_missing: refused({
     happened: () => 'it is signed, but the registry no longer has the signed manifest',
     remedy: 'Ask the publisher to push the signed image again or to sign the one that is there.',

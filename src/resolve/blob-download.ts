@@ -58,6 +58,7 @@ export class BlobDownload {
   readonly #controller = new AbortController();
   #state: 'arriving' | 'verified' | 'failed' = 'arriving';
   #failure: UpstreamError | undefined;
+  #reportWrong: (() => boolean) | undefined;
   #writer: ContentWriter | undefined;
   #isWriting = false;
   #isSettled = false;
@@ -157,6 +158,7 @@ export class BlobDownload {
     this.#writer = writer;
     if (this.#state === 'failed') return;
     const blob = await upstream.fetchBlob(repository, digest, { signal: this.#controller.signal });
+    this.#reportWrong = blob.reportWrong;
     if (blob.size !== undefined && blob.size !== this.size)
       return this.#fail(this.#mismatch(blob.size));
     for await (const chunk of blob.body) {
@@ -263,13 +265,11 @@ export class BlobDownload {
   }
 
   #mismatch(receivedBytes: number): UpstreamError {
-    return new UpstreamError(
-      'digest_mismatch',
-      'the upstream sent other content than the digest names',
-      {
-        detail: { digest: this.#options.digest, expectedBytes: this.size, receivedBytes },
-      },
-    );
+    const detail = { digest: this.#options.digest, expectedBytes: this.size, receivedBytes };
+    const message = 'the upstream sent other content than the digest names';
+    // An upstream with fallbacks has somebody else to ask, and then this one is not the last word.
+    const isElsewhere = this.#reportWrong?.() ?? false;
+    return new UpstreamError('digest_mismatch', message, { detail, isElsewhere });
   }
 
   #fail(error: UpstreamError): void {

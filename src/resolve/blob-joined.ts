@@ -53,6 +53,21 @@ export class JoinedBlobs implements BlobProvider {
     descriptor: BlobDescriptor,
     options: ReadyOptions,
   ): Promise<BlobContent> {
+    for (let turn = 1; ; turn += 1) {
+      try {
+        return await this.#open(repository, descriptor, options);
+      } catch (error) {
+        const isElsewhere = error instanceof UpstreamError && error.isElsewhere;
+        if (!isElsewhere || turn >= MAX_TURNS) throw error;
+      }
+    }
+  }
+
+  async #open(
+    repository: Repository,
+    descriptor: BlobDescriptor,
+    options: ReadyOptions,
+  ): Promise<BlobContent> {
     options.signal?.throwIfAborted();
     this.#failed.requireNone(repository, descriptor.digest);
     if (this.#joinable(descriptor) === undefined) {
@@ -144,7 +159,8 @@ export class JoinedBlobs implements BlobProvider {
       orphanDeadlineMs: this.#options.orphanDeadlineMs ?? 60_000,
       stalledReaderMs: this.#options.stalledReaderMs ?? 30_000,
       onSettled: (error) => {
-        if (error?.code === 'digest_mismatch') this.#failed.note(repository, descriptor.digest);
+        const isFinal = error?.code === 'digest_mismatch' && !error.isElsewhere;
+        if (isFinal) this.#failed.note(repository, descriptor.digest);
         this.#forget(descriptor.digest, download);
       },
       onReleased: (closing) => {
@@ -170,6 +186,8 @@ export class JoinedBlobs implements BlobProvider {
 }
 
 const MIN_WINDOW_BYTES = 256 * 1024;
+/** How many servers of one upstream are given a chance within one request. */
+const MAX_TURNS = 8;
 
 function isSame(one: Repository, other: Repository): boolean {
   return repositoryName(one) === repositoryName(other);

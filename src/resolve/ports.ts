@@ -16,6 +16,12 @@ export interface FetchedBlob {
   readonly size: number | undefined;
   /** The content; ending the iteration early closes the connection. */
   readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * To be called when the content turned out to be something else; the same blob is then asked for elsewhere, if it can be.
+   *
+   * @returns whether it can be
+   */
+  readonly reportWrong?: () => boolean;
 }
 
 /** Reads content of upstream registries, by digest only: what a tag means is never asked of a registry. */

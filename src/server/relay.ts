@@ -39,8 +39,29 @@ export interface RelayOptions extends RelayLimits {
   readonly clock: Clock;
   /** The configured upstream of a registry; undefined if there is none. */
   readonly originOf: (registry: RegistryHost) => RelayOrigin | undefined;
-  /** The `Authorization` value with which Pinnace itself reads a repository; undefined for none. */
-  readonly authorization: (repository: Repository) => Promise<string | undefined>;
+  /**
+   * The `Authorization` value with which Pinnace itself reads a repository; undefined for none, or for none better than one
+   * that was refused.
+   */
+  readonly authorization: (
+    repository: Repository,
+    refused?: RefusedAuthorization,
+  ) => Promise<string | undefined>;
+  /** Waits for a place among the requests to a registry. @throws {UpstreamError} */
+  readonly admit: (registry: RegistryHost) => Promise<RelayLease>;
+}
+
+/** An `Authorization` that the upstream answered with 401, and its challenges. */
+export interface RefusedAuthorization {
+  readonly authorization: string | undefined;
+  readonly challenges: readonly string[];
+}
+
+/** A place among the requests to a registry: takes what came of the request, and is given back by `leave`. */
+export interface RelayLease {
+  succeeded(): void;
+  failed(): void;
+  leave(): void;
 }
 
 /** What is asked of the upstream: made from the parsed route, never from the client's path. */
@@ -61,6 +82,12 @@ export interface RelayOutcome {
 }
 
 type Agents = { readonly http: HttpAgent; readonly https: HttpsAgent };
+
+/** What is asked, and where. */
+interface Outgoing {
+  readonly target: RelayTarget;
+  readonly origin: RelayOrigin;
+}
 
 /** A relayed request that has no answer yet. */
 interface Waiting {
@@ -127,13 +154,56 @@ export class Relay {
     if (origin === undefined) {
       throw new UpstreamError('upstream_unreachable', 'no upstream is configured for the registry');
     }
+    const lease = await this.#options.admit(repository.registry);
+    try {
+      const upstream = await this.#asked(request, response, { target, origin, lease });
+      return await this.#pass(upstream, response, target);
+    } finally {
+      lease.leave();
+    }
+  }
+
+  /** Asks the upstream, and tells how that went. */
+  async #asked(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { lease, ...outgoing }: Outgoing & { readonly lease: RelayLease },
+  ): Promise<IncomingMessage> {
+    try {
+      const upstream = await this.#ask(request, response, outgoing);
+      if ((upstream.statusCode ?? 0) >= 500) lease.failed();
+      else lease.succeeded();
+      return upstream;
+    } catch (error) {
+      const isOutage = error instanceof UpstreamError && error.code === 'upstream_unreachable';
+      // A client that went away says nothing about the upstream.
+      if (isOutage && !response.destroyed) lease.failed();
+      throw error;
+    }
+  }
+
+  /** Asks the upstream, and once more with another login when it refuses the first. */
+  async #ask(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { target, origin }: Outgoing,
+  ): Promise<IncomingMessage> {
+    const { repository, rest } = target;
+    const url = new URL(`${origin.url.href.replace(/\/+$/, '')}/v2/${repository.path}/${rest}`);
+    const agents = this.#agentsOf(repository.registry, origin);
+    const open = (login: string | undefined): Promise<IncomingMessage> => {
+      const headers = relayedRequestHeaders(request.headers, login);
+      return this.#open(request, response, { url, agents, headers });
+    };
     const authorization = await this.#options.authorization(repository);
-    const upstream = await this.#open(request, response, {
-      url: new URL(`${origin.url.href.replace(/\/+$/, '')}/v2/${repository.path}/${target.rest}`),
-      agents: this.#agentsOf(repository.registry, origin),
-      headers: relayedRequestHeaders(request.headers, authorization),
-    });
-    return await this.#pass(upstream, response, target);
+    const first = await open(authorization);
+    // A 401 from where a redirect led is not ours to answer.
+    if (first.statusCode !== 401 || originOf(first) !== url.origin) return first;
+    const challenges = first.headersDistinct['www-authenticate'] ?? [];
+    const other = await this.#options.authorization(repository, { authorization, challenges });
+    if (other === undefined) return first;
+    first.destroy();
+    return await open(other);
   }
 
   /** Closes the connections to the upstreams. */
@@ -246,6 +316,12 @@ export class Relay {
     this.#agents.set(registry, agents);
     return agents;
   }
+}
+
+/** The origin that gave an answer, after redirects; undefined when it cannot be told. */
+function originOf(upstream: IncomingMessage): string | undefined {
+  const url = 'responseUrl' in upstream ? upstream.responseUrl : undefined;
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : undefined;
 }
 
 /** What must not be passed on: a challenge would make engines send their credentials, a bare 3xx ends some pulls. */

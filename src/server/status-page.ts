@@ -5,6 +5,7 @@ import type {
   RepositoryStatus,
   RoleStatus,
   StatusReport,
+  UpstreamStatus,
 } from './status-report.ts';
 
 const STYLE = `
@@ -44,6 +45,8 @@ ${failuresTable(report, now)}
 ${bypassesTable(report)}
 <h2>Repositories</h2>
 ${repositoriesTable(report, now)}
+<h2>Upstreams</h2>
+${upstreamsTable(report, now)}
 ${collectionsPart(report, now)}<h2>Last refusals</h2>
 ${refusalsTable(report)}
 </body></html>
@@ -97,6 +100,22 @@ function repositoriesTable(report: StatusReport, now: number): string {
   );
   const heads = ['Repository', 'Trust', 'Metadata', 'Last check'];
   return table(heads, rows, 'No repository has been asked for yet.');
+}
+
+function upstreamsTable(report: StatusReport, now: number): string {
+  const rows = report.upstreams.map(
+    (
+      status,
+    ) => `<tr><td><code>${escapeHtml(status.name)}</code></td><td>${breakerCell(status, now)}</td>
+<td>${status.requestsInFlight} under way, ${status.requestsQueued} waiting</td></tr>`,
+  );
+  return table(['Server', 'Asked', 'Requests'], rows, 'None are configured.');
+}
+
+function breakerCell({ breaker, triedAgainAt }: UpstreamStatus, now: number): string {
+  if (breaker === 'closed') return '<span class="good">yes</span>';
+  if (triedAgainAt === undefined) return '<span class="soon">one request tries</span>';
+  return `<span class="bad">not for now: it failed, and is tried again ${timeLeft(triedAgainAt, now)}</span>`;
 }
 
 function trustCell(status: RepositoryStatus): string {

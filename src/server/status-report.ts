@@ -65,6 +65,20 @@ export interface PlaceStatus {
   readonly lastError?: string;
 }
 
+/** A server of an upstream registry: its own, or a fallback. */
+export interface UpstreamStatus {
+  /** `docker.io`, or `docker.io (mirror.example.com)` for a fallback. */
+  readonly name: string;
+  /** Host and port. */
+  readonly server: string;
+  /** `closed`: it is asked; `open`: it failed and is not asked for now; `half-open`: one request tries. */
+  readonly breaker: 'closed' | 'half-open' | 'open';
+  /** When it is tried again, RFC 3339; present while it is not asked. */
+  readonly triedAgainAt?: string;
+  readonly requestsInFlight: number;
+  readonly requestsQueued: number;
+}
+
 /** What `GET /api/v1/status` answers. */
 export interface StatusReport {
   readonly version: string;
@@ -76,6 +90,8 @@ export interface StatusReport {
   readonly repositories: readonly RepositoryStatus[];
   /** The site's own collections; absent when none is configured. */
   readonly collections?: readonly CollectionStatus[];
+  /** Upstreams in the order of the configuration, each followed by its fallbacks. */
+  readonly upstreams: readonly UpstreamStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
   readonly suspectedBypasses: readonly SuspectedBypass[];
 }

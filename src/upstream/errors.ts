@@ -18,6 +18,12 @@ export type ExchangeCode =
   /** What a login is made from could not be had for now. */
   | 'login_unavailable'
   | 'missing'
+  /** Whole, but not what its digest names. */
+  | 'mismatch'
+  /** Not asked, because it failed several times in a row. */
+  | 'resting'
+  /** Not asked, because as much as allowed is under way. */
+  | 'busy'
   | 'rate_limited'
   | 'server_error'
   /** Any other status, or a token service's reply that makes no sense. */

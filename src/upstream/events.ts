@@ -1,3 +1,5 @@
+import type { BreakerState } from './circuit-breaker.ts';
+
 /** How one HTTP exchange ended, as a closed list fit for a metric label. */
 export type UpstreamOutcome =
   | 'ok'
@@ -13,8 +15,8 @@ export type UpstreamOutcome =
 export type LoginOutcome = 'ok' | 'denied' | 'failed';
 
 /**
- * What the upstream side tells those who count. `host` is always the configured upstream, never a redirect's target, so
- * the set of its values is bounded by the configuration.
+ * What the upstream side tells those who count. `host` is always a configured server (a fallback is named after the upstream
+ * and its own address), never a redirect's target, so the set of its values is bounded by the configuration.
  */
 export interface UpstreamEvents {
   /** One request ended with reply headers or without; token requests and redirect hops count too. */
@@ -25,6 +27,12 @@ export interface UpstreamEvents {
   rateLimitRemaining(host: string, count: number): void;
   /** A token was asked for, or credentials were taken up or refused; use of what an earlier login gave does not count. */
   login(host: string, outcome: LoginOutcome): void;
+  /** A server is given a rest, or is asked again. */
+  breaker(host: string, state: BreakerState): void;
+  /** A server sent other content than the digest names. */
+  mismatch(host: string): void;
+  /** Content came from a fallback; `host` is the upstream whose fallback it is. */
+  fellBack(host: string): void;
 }
 
 /** Events that nobody listens to. */
@@ -33,6 +41,9 @@ export const silentEvents: UpstreamEvents = {
   bytes: () => undefined,
   rateLimitRemaining: () => undefined,
   login: () => undefined,
+  breaker: () => undefined,
+  mismatch: () => undefined,
+  fellBack: () => undefined,
 };
 
 /**

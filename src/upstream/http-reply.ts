@@ -101,6 +101,12 @@ export class HttpReply {
     return new BodyStream(this.#body, this.#context);
   }
 
+  /** Calls `action` once when nothing more comes of the body: it was read to its end, broke off, or was let go of. */
+  whenOver(action: () => void): void {
+    if (this.#body.closed) action();
+    else this.#body.once('close', action);
+  }
+
   /** Lets go of the body: a short one is read in the background so that the connection can be used again. */
   discard(): void {
     if (this.#isDiscarded) return;

@@ -1,17 +1,18 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, hasDigest, isDigest } from '../oci/digest.ts';
 import type { RegistryHost, Repository, Tag } from '../oci/names.ts';
 import { UpstreamError } from '../resolve/errors.ts';
 import type { FetchedBlob, FetchedManifest, UpstreamContent } from '../resolve/ports.ts';
+import type { Lease } from './admission.ts';
+import { type Call, noteFailure, type Work } from './attempt.ts';
+import type { BreakerState } from './circuit-breaker.ts';
 import { abortable, withDeadline } from './deadline.ts';
 import { silentEvents, type UpstreamEvents } from './events.ts';
-import {
-  type RegistryRequest,
-  RegistryUpstream,
-  type UpstreamOptions,
-} from './registry-upstream.ts';
+import type { Rejection } from './login.ts';
+import type { RegistryUpstream } from './registry-upstream.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
+import { UpstreamChain, type UpstreamOptions, wrongContent } from './upstream-chain.ts';
 import { asUpstreamError, mapBody } from './upstream-failure.ts';
 
 /** What the client of all registries is made from, beside the registries. */
@@ -39,6 +40,24 @@ export interface UpstreamOrigin {
   readonly ca?: string;
 }
 
+/** How one server fares. */
+export interface ServerState {
+  /** The upstream that it is a server of. */
+  readonly registry: RegistryHost;
+  /** What it is called in events. */
+  readonly name: string;
+  /** Host and port. */
+  readonly host: string;
+  readonly breaker: BreakerState;
+  /** Until it is tried again, in milliseconds; 0 when it is asked. */
+  readonly trialInMs: number;
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
+/** A login that an upstream did not accept. */
+export type RefusedLogin = Pick<Rejection, 'authorization' | 'challenges'>;
+
 const MANIFEST_TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.oci.image.manifest.v1+json',
@@ -57,7 +76,7 @@ const PROBE_TTL_MS = 60_000;
  * @source OCI distribution 1.1 (#pulling-manifests, #pulling-blobs)
  */
 export class RegistryClient implements UpstreamContent {
-  readonly #upstreams = new Map<RegistryHost, RegistryUpstream>();
+  readonly #upstreams = new Map<RegistryHost, UpstreamChain>();
   readonly #clock: Clock;
   readonly #retry: RetryPolicy;
   readonly #probes = new SingleFlight<RegistryHost, void>();
@@ -77,25 +96,28 @@ export class RegistryClient implements UpstreamContent {
       retry: this.#retry,
     };
     for (const [registry, upstream] of upstreams) {
-      this.#upstreams.set(registry, new RegistryUpstream(registry, upstream, context));
+      this.#upstreams.set(registry, new UpstreamChain(registry, upstream, context));
     }
   }
 
   /**
-   * @throws {UpstreamError} `manifest_missing`, `upstream_denied`, `upstream_rate_limited`, `upstream_unreachable` (a
-   * manifest longer than `maxBytes` too)
+   * @throws {UpstreamError} `manifest_missing`, `digest_mismatch`, `upstream_denied`, `upstream_rate_limited`, `upstream_busy`,
+   * `upstream_unreachable` (a manifest longer than `maxBytes` too)
    */
   fetchManifest(
     repository: Repository,
     digest: Digest,
     options: CallOptions & { readonly maxBytes: number },
   ): Promise<FetchedManifest> {
-    return this.#fetchManifest(repository, digest, options);
+    const work = readManifest(repository, digest, options.maxBytes);
+    return this.#call(repository.registry, 'manifest_missing', options, (chain, signal) =>
+      this.#again(signal, (call) => chain.askByDigest(digest, call, work)),
+    );
   }
 
   /**
    * Reads whatever the registry says a tag is. Nothing vouches for it: only for documents that prove themselves, never for
-   * images.
+   * images. Fallbacks are not asked.
    *
    * @throws {UpstreamError} as `fetchManifest` does
    */
@@ -104,43 +126,74 @@ export class RegistryClient implements UpstreamContent {
     tag: Tag,
     options: CallOptions & { readonly maxBytes: number },
   ): Promise<FetchedManifest> {
-    return this.#fetchManifest(repository, tag, options);
+    const work = readManifest(repository, tag, options.maxBytes);
+    return this.#call(repository.registry, 'manifest_missing', options, (chain, signal) =>
+      this.#again(signal, (call) => chain.ask(call, work)),
+    );
   }
 
   /**
-   * @throws {UpstreamError} `blob_missing`, `upstream_denied`, `upstream_rate_limited`, `upstream_unreachable`; from the
-   * body's iteration only the last
+   * @throws {UpstreamError} `blob_missing`, `upstream_denied`, `upstream_rate_limited`, `upstream_busy`,
+   * `upstream_unreachable`; from the body's iteration only the last
    */
   fetchBlob(
     repository: Repository,
     digest: Digest,
     options: CallOptions = {},
   ): Promise<FetchedBlob> {
-    const { registry, path } = repository;
-    const request: Omit<RegistryRequest, 'signal'> = {
-      path: `${path}/blobs/${digest}`,
-      scope: pullScope(repository),
-      accept: '*/*',
-    };
-    return this.#call(registry, 'blob_missing', options, (upstream, signal) =>
-      this.#again(signal, async () => {
-        const reply = await upstream.get({ ...request, signal });
-        return { size: reply.contentLength, body: mapBody(reply.stream(), registry) };
-      }),
+    const { registry } = repository;
+    return this.#call(registry, 'blob_missing', options, (chain, signal) =>
+      this.#again(signal, (call) =>
+        chain.askByDigest(digest, call, async (server, context) => {
+          const { lease } = context;
+          const path = `${repository.path}/blobs/${digest}`;
+          const scope = pullScope(repository);
+          const reply = await server.get({ path, scope, accept: '*/*', signal: context.signal });
+          lease.answered();
+          reply.whenOver(() => lease.leave());
+          const body = mapBody(reply.stream(), registry, {
+            onEnd: () => lease.succeeded(),
+            onError(error) {
+              noteFailure(lease, error);
+              chain.noteBrokenOff(server, digest);
+            },
+          });
+          const reportWrong = (): boolean => chain.noteWrong(server, digest);
+          return { size: reply.contentLength, body, reportWrong };
+        }),
+      ),
     );
   }
 
   /**
    * The `Authorization` with which the upstream lets us pull from a repository, or undefined when it wants none.
    *
+   * @param refused - an `Authorization` that it did not accept, with its challenges: what comes is another one, or undefined
    * @throws {UpstreamError} `upstream_denied`, `upstream_rate_limited`, `upstream_unreachable`
    */
-  authorization(repository: Repository, options: CallOptions = {}): Promise<string | undefined> {
+  authorization(
+    repository: Repository,
+    options: CallOptions & { readonly refused?: RefusedLogin } = {},
+  ): Promise<string | undefined> {
     const { registry } = repository;
-    return this.#call(registry, 'upstream_unreachable', options, async (upstream, signal) => {
-      if (!upstream.login.isLearned) await abortable(this.#learn(registry, upstream), signal);
-      return await upstream.login.authorization(pullScope(repository), signal);
+    const scope = pullScope(repository);
+    return this.#call(registry, 'upstream_unreachable', options, async ({ main }, signal) => {
+      const { refused } = options;
+      if (refused !== undefined) return await main.login.answer({ ...refused, scope, signal });
+      if (!main.login.isLearned) await abortable(this.#learn(registry, main), signal);
+      return await main.login.authorization(scope, signal);
     });
+  }
+
+  /**
+   * Waits for a place among the requests to an upstream, for those who speak to it themselves.
+   *
+   * @throws {UpstreamError} `upstream_busy`, `upstream_unreachable`, `upstream_denied` when no such upstream is configured
+   */
+  admit(registry: RegistryHost, options: CallOptions = {}): Promise<Lease> {
+    return this.#call(registry, 'upstream_unreachable', options, ({ main }, signal) =>
+      main.admission.enter(signal),
+    );
   }
 
   /**
@@ -149,82 +202,96 @@ export class RegistryClient implements UpstreamContent {
    * @throws {UpstreamError} `upstream_denied`, `upstream_rate_limited`, `upstream_unreachable`
    */
   ping(registry: RegistryHost, options: CallOptions = {}): Promise<void> {
-    return this.#call(registry, 'upstream_unreachable', options, async (upstream, signal) => {
-      await upstream.probe(signal);
+    return this.#call(registry, 'upstream_unreachable', options, async ({ main }, signal) => {
+      await main.probe(signal);
     });
   }
 
   /** @throws {UpstreamError} `upstream_denied` when no such upstream is configured */
   originOf(registry: RegistryHost): UpstreamOrigin {
-    const { base, ca } = this.#require(registry);
+    const { base, ca } = this.#require(registry).main;
     const url = base.href.replace(/\/$/, '');
     return ca === undefined ? { url } : { url, ca };
   }
 
-  /** Cuts all connections; what is under way fails. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.close()));
+  /** How each server fares, upstreams in the order of the configuration, each followed by its fallbacks. */
+  servers(): readonly ServerState[] {
+    const chains = [...this.#upstreams];
+    return chains.flatMap(([registry, { servers }]) =>
+      servers.map(({ name, base, admission }) => ({
+        ...{ registry, name, host: base.host },
+        breaker: admission.breaker.state,
+        trialInMs: admission.breaker.waitMs(),
+        inFlight: admission.inFlight,
+        queued: admission.queued,
+      })),
+    );
   }
 
-  #require(registry: RegistryHost): RegistryUpstream {
-    const upstream = this.#upstreams.get(registry);
-    if (upstream === undefined) {
+  /** Cuts all connections; what is under way fails. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#upstreams.values()].map((chain) => chain.close()));
+  }
+
+  #require(registry: RegistryHost): UpstreamChain {
+    const chain = this.#upstreams.get(registry);
+    if (chain === undefined) {
       const message = `no upstream is configured for ${registry}`;
       throw new UpstreamError('upstream_denied', message, { detail: { registry } });
     }
-    return upstream;
-  }
-
-  #fetchManifest(
-    repository: Repository,
-    reference: Digest | Tag,
-    options: CallOptions & { readonly maxBytes: number },
-  ): Promise<FetchedManifest> {
-    const path = `${repository.path}/manifests/${reference}`;
-    const request = { path, scope: pullScope(repository), accept: MANIFEST_TYPES };
-    return this.#call(repository.registry, 'manifest_missing', options, (upstream, signal) =>
-      this.#again(signal, async () => {
-        const reply = await upstream.get({ ...request, signal });
-        const bytes = await reply.read(options.maxBytes);
-        return { bytes, mediaType: mediaTypeOf(reply.header('content-type')) };
-      }),
-    );
+    return chain;
   }
 
   async #call<Value>(
     registry: RegistryHost,
     missing: 'manifest_missing' | 'blob_missing' | 'upstream_unreachable',
     options: CallOptions,
-    work: (upstream: RegistryUpstream, signal: AbortSignal) => Promise<Value>,
+    work: (chain: UpstreamChain, signal: AbortSignal) => Promise<Value>,
   ): Promise<Value> {
-    const upstream = this.#require(registry);
-    const timeoutMs = upstream.timeouts.totalMs;
+    const chain = this.#require(registry);
+    const limits = { clock: this.#clock, timeoutMs: chain.totalMs, signal: options.signal };
     try {
-      return await withDeadline(
-        { clock: this.#clock, timeoutMs, signal: options.signal },
-        (signal) => work(upstream, signal),
-      );
+      return await withDeadline(limits, (signal) => work(chain, signal));
     } catch (error) {
       throw asUpstreamError(error, registry, missing);
     }
   }
 
-  #again<Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
-    return retrying(work, { policy: this.#retry, clock: this.#clock, signal });
+  #again<Value>(signal: AbortSignal, work: (call: Call) => Promise<Value>): Promise<Value> {
+    const call: Call = { signal, blamed: new Set() };
+    return retrying(() => work(call), { policy: this.#retry, clock: this.#clock, signal });
   }
 
   /** An upstream that asked for no login is asked again after a minute: only then may it have changed its mind. */
-  async #learn(registry: RegistryHost, upstream: RegistryUpstream): Promise<void> {
+  async #learn(registry: RegistryHost, server: RegistryUpstream): Promise<void> {
     const probedAt = this.#probedAt.get(registry);
     if (probedAt !== undefined && this.#clock.monotonicMs() - probedAt < PROBE_TTL_MS) return;
     await this.#probes.run(registry, async () => {
-      const { totalMs } = upstream.timeouts;
+      const { totalMs } = server.timeouts;
       await withDeadline({ clock: this.#clock, timeoutMs: totalMs }, (signal) =>
-        this.#again(signal, () => upstream.probe(signal)),
+        this.#again(signal, () => server.probe(signal)),
       );
       this.#probedAt.set(registry, this.#clock.monotonicMs());
     });
   }
+}
+
+/** Reads a manifest whole; one asked for by digest has to have it. */
+function readManifest(
+  repository: Repository,
+  reference: Digest | Tag,
+  maxBytes: number,
+): Work<FetchedManifest> {
+  const path = `${repository.path}/manifests/${reference}`;
+  const request = { path, scope: pullScope(repository), accept: MANIFEST_TYPES };
+  return async (server, { lease, signal }) => {
+    const reply = await server.get({ ...request, signal });
+    const bytes = await reply.read(maxBytes);
+    lease.succeeded();
+    lease.leave();
+    if (isDigest(reference) && !hasDigest(bytes, reference)) throw wrongContent(server);
+    return { bytes, mediaType: mediaTypeOf(reply.header('content-type')) };
+  };
 }
 
 function pullScope(repository: Repository): string {

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts';
+import { Admission, type AdmissionLimits } from './admission.ts';
 import { parseBase } from './base-url.ts';
+import type { BreakerPolicy } from './circuit-breaker.ts';
 import type { Credentials } from './credentials.ts';
 import type { UpstreamEvents } from './events.ts';
 import { HttpClient } from './http-client.ts';
@@ -11,8 +13,8 @@ import { isRedirect, MAX_REDIRECTS, redirectTarget, tooManyRedirects } from './r
 import type { RetryPolicy } from './retry.ts';
 import { statusError, type TransientStatuses } from './status.ts';
 
-/** One upstream registry as configured. */
-export interface UpstreamOptions {
+/** One server of an upstream registry as configured. */
+export interface ServerOptions {
   /** Where it is: http or https, a path prefix is kept, a trailing slash is not. */
   readonly url: string;
   /** PEM text of certificate authorities trusted in addition to the usual roots. */
@@ -26,6 +28,10 @@ export interface UpstreamOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** The most connections at once to one host; default 256. */
   readonly maxConnections?: number;
+  /** How much is asked of it at once; default 256 requests, and 1024 that wait. */
+  readonly limits?: AdmissionLimits;
+  /** When it is given a rest; default after 10 failures in a row, for 15 s. */
+  readonly breaker?: BreakerPolicy;
 }
 
 /** What all upstreams share. */
@@ -54,10 +60,17 @@ export const REGISTRY_TIMEOUTS: HttpTimeouts = {
   totalMs: 60_000,
 };
 
+const LIMITS: AdmissionLimits = { requests: 256, queue: 1024 };
+const BREAKER: BreakerPolicy = { failures: 10, openMs: 15_000 };
 const TRANSIENT: TransientStatuses = new Set([500, 502, 503, 504]);
 
-/** Speaks to one registry: logs in when asked to, and follows redirects without taking credentials along. */
+/** Speaks to one server of a registry: logs in when asked to, and follows redirects without taking credentials along. */
 export class RegistryUpstream {
+  /** What it is called in events. */
+  readonly name: string;
+  /** Who may ask it now. Requests do not look at it themselves. */
+  readonly admission: Admission;
+  readonly clock: Clock;
   /** The base URL, without trailing slash in its path. */
   readonly base: URL;
   readonly ca: string | undefined;
@@ -65,8 +78,17 @@ export class RegistryUpstream {
   readonly login: Login;
   readonly #http: HttpClient;
 
-  constructor(name: string, options: UpstreamOptions, context: UpstreamContext) {
+  constructor(name: string, options: ServerOptions, context: UpstreamContext) {
+    this.name = name;
+    this.clock = context.clock;
     this.base = parseBase(options.url);
+    this.admission = new Admission({
+      host: this.base.host,
+      limits: options.limits ?? LIMITS,
+      breaker: options.breaker ?? BREAKER,
+      clock: context.clock,
+      onBreaker: (state) => context.events.breaker(name, state),
+    });
     this.ca = options.ca;
     this.timeouts = { ...REGISTRY_TIMEOUTS, ...options.timeouts };
     this.#http = new HttpClient({

@@ -12,6 +12,9 @@ const REASONS = {
   denied: 'upstream_denied',
   login_unavailable: 'upstream_unreachable',
   missing: 'missing',
+  mismatch: 'digest_mismatch',
+  resting: 'upstream_unreachable',
+  busy: 'upstream_busy',
   rate_limited: 'upstream_rate_limited',
   server_error: 'upstream_unreachable',
   unexpected: 'upstream_unreachable',
@@ -37,18 +40,28 @@ export function asUpstreamError(
   });
 }
 
+/** Who is told how a body ended; one whose iteration is ended early tells nothing. */
+export interface BodyEvents {
+  onEnd(): void;
+  onError(error: unknown): void;
+}
+
 /** A body whose failures are `UpstreamError`s; ending its iteration early ends the one below. */
 export function mapBody(
   body: AsyncIterable<Uint8Array>,
   registry: string,
+  events: BodyEvents,
 ): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
   const mapped: AsyncIterableIterator<Uint8Array> = {
     [Symbol.asyncIterator]: () => mapped,
     next: async () => {
       try {
-        return await chunks.next();
+        const result = await chunks.next();
+        if (result.done === true) events.onEnd();
+        return result;
       } catch (error) {
+        events.onError(error);
         throw asUpstreamError(error, registry, 'upstream_unreachable');
       }
     },

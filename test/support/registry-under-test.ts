@@ -120,6 +120,11 @@ export class RegistryUnderTest implements AsyncDisposable {
       clock: systemClock,
       originOf: () => undefined,
       authorization: async () => undefined,
+      admit: async () => ({
+        succeeded: () => undefined,
+        failed: () => undefined,
+        leave: () => undefined,
+      }),
       ...options.relay,
     });
     const hosts = Object.entries(options.hosts ?? {}).map(

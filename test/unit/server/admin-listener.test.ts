@@ -43,6 +43,17 @@ const REPORT: StatusReport = {
     },
     { repository: 'registry.example.com/scratch', roles: [], lastRefusals: [] },
   ],
+  upstreams: [
+    {
+      ...{ name: 'docker.io', server: 'registry-1.docker.io', breaker: 'open' },
+      triedAgainAt: '2026-11-23T00:02:00Z',
+      ...{ requestsInFlight: 3, requestsQueued: 7 },
+    },
+    {
+      ...{ name: 'docker.io (mirror.example.com/<b>)', server: 'mirror.example.com' },
+      ...{ breaker: 'half-open', requestsInFlight: 1, requestsQueued: 0 },
+    },
+  ],
   suspectedBypasses: [
     {
       at: Date.parse('2026-11-22T22:00:00Z'),

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { sha256Digest } from '../../../src/oci/digest.ts';
 import { parseRegistryHost } from '../../../src/oci/names.ts';
 import { UpstreamError } from '../../../src/resolve/errors.ts';
-import type { UpstreamEvents } from '../../../src/upstream/events.ts';
+import { silentEvents, type UpstreamEvents } from '../../../src/upstream/events.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { HurryingClock } from './hurrying-clock.ts';
 import { failing, type Handler, routes, serve } from './loopback.ts';
@@ -339,10 +339,10 @@ describe('RegistryClient: events', () => {
     });
     const seen: unknown[] = [];
     const events: UpstreamEvents = {
+      ...silentEvents,
       request: (host, outcome) => void seen.push([host, outcome]),
       bytes: (host, count) => void seen.push([host, count]),
       rateLimitRemaining: (host, count) => void seen.push([host, `left ${count}`]),
-      login: (host, outcome) => void seen.push([host, `login ${outcome}`]),
     };
     const client = clientOf(t, { url: server.url }, { events });
     await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);

@@ -3,7 +3,7 @@ import {
   RegistryClient,
   type RegistryClientOptions,
 } from '../../../src/upstream/registry-client.ts';
-import type { UpstreamOptions } from '../../../src/upstream/registry-upstream.ts';
+import type { UpstreamOptions } from '../../../src/upstream/upstream-chain.ts';
 import { REGISTRY } from './registry-fixture.ts';
 
 /** A client of one upstream for one test; retries come quickly unless told otherwise. */
