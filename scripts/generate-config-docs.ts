@@ -108,6 +108,17 @@ Without \`clients\` a listener asks nobody. With it, everything on that listener
   organizational units are groups. A certificate that is missing or not good does not break off TLS: engines would show
   nothing but a handshake error, and a mirror's engine would go to the registry. It is refused like everything else.
 
+- \`kind: token\`: a token (JWT) of a token service that is there already, as registries ask for one. Engines are sent to \`realm\`
+  and come back with a token, which has to be signed with a key of \`jwks\` or \`jwksUrl\` in one of \`algorithms\`, be of \`issuer\`
+  and for \`audience\`, be in force now (\`exp\` is a must), and name the repository in \`access\` with the action \`pull\`.
+  Repositories in it are read as names in paths are: \`team/app\` is that of \`defaultRegistry\`, others have their registry
+  in front. Neither \`?ns=\` nor \`hosts\` changes what a token is for.
+- \`kind: token-endpoint\`: Pinnace gives out the tokens, at \`/token\` of the listener, to users of an \`htpasswd\` file or for an ID
+  token of an OpenID provider (\`oidc\`; the ID token is the password, the user name says nothing). Engines then send a
+  password at login only, and \`docker login\` can keep a token in its place (\`refreshLifetime\`). The key that signs is made at
+  first use and kept with the trust state. A user that is gone from the file, or has another password there, is out at once,
+  whatever tokens there are; groups of an ID token last as long as the token that was made for it.
+
 Passwords and tokens need \`tls\`, unless the listener is on the loopback address or \`allowPlaintextLogin\` says that
 something before Pinnace speaks TLS.
 

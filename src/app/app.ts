@@ -16,7 +16,7 @@ import { RefusalHistory } from '../server/refusal-history.ts';
 import { RegistryListener } from '../server/registry-listener.ts';
 import type { StatusReport } from '../server/status-report.ts';
 import { AnswerCounts } from './answer-memory.ts';
-import { ClientMemory } from './client-gates.ts';
+import { ClientMemory } from './client-memory.ts';
 import { collectCollectionGauges, collectionStatuses } from './collection-status.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { Generation, type Lasting } from './generation.ts';

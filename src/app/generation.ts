@@ -1,4 +1,3 @@
-import type { Gate } from '../auth/gate.ts';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config, ListenerConfig } from '../config/config.ts';
@@ -17,7 +16,8 @@ import type { NextConfiguration } from '../server/registry-listener.ts';
 import { Relay } from '../server/relay.ts';
 import { RequestCount } from '../server/request-count.ts';
 import type { AnswerCounts } from './answer-memory.ts';
-import { type ClientMemory, createGates } from './client-gates.ts';
+import { ClientGates } from './client-gates.ts';
+import type { ClientMemory } from './client-memory.ts';
 import { observedUpkeep } from './collection-events.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { OwnCollections } from './own-collections.ts';
@@ -47,7 +47,7 @@ export class Generation {
   readonly #lasting: Lasting;
   readonly #relay: Relay;
   readonly #completions: CompletionEvents;
-  readonly #gates: ReadonlyMap<string, Gate>;
+  readonly #gates: ClientGates;
   readonly #requests = new RequestCount();
   /** Whether what is under way is being broken off, so that its failing says nothing. */
   #isReleasing = false;
@@ -64,13 +64,16 @@ export class Generation {
     this.#relay = createRelay(this.core, config, clock);
     const upkeep = observedUpkeep(log, metrics);
     this.ownCollections = new OwnCollections(config, { clock, events: upkeep });
-    this.#gates = createGates(config.clients, { clock, memory: lasting.clientMemory });
+    this.#gates = new ClientGates(config.clients, {
+      ...{ clock, log, memory: lasting.clientMemory, events: events.upstream },
+      secret: async (name) => await stores.state.secret(name),
+    });
   }
 
   /** What a listener answers by. */
   forListener(listener: ListenerConfig, decoys: DecoyIssuer): NextConfiguration {
     const { tls, clients = '' } = listener;
-    const gate = this.#gates.get(clients);
+    const gate = this.#gates.of(clients);
     const asking = this.config.clients.get(clients);
     const clientCa = asking?.kind === 'mtls' ? { clientCa: asking.clientCa } : {};
     return {
@@ -106,6 +109,7 @@ export class Generation {
 
   async #release(): Promise<void> {
     this.#relay.close();
+    await this.#gates.close();
     await this.ownCollections.stop({ drainMs: 0 });
     await this.core.stop();
   }

@@ -1,5 +1,6 @@
+import { type Admission, unauthorized } from './admission.ts';
 import { parseAuthorization } from './authorization.ts';
-import { type Admission, type Gate, type Knock, unauthorized } from './gate.ts';
+import type { Gate, Knock } from './gate.ts';
 import type { Login } from './htpasswd-login.ts';
 
 const MISSING = unauthorized('missing', 'Pinnace does not know who is asking', 'no login was sent');

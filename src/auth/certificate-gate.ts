@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { isCallerName } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
-import { type Admission, type Gate, type Knock, unauthorized } from './gate.ts';
+import { type Admission, unauthorized } from './admission.ts';
+import type { Gate, Knock } from './gate.ts';
 
 /** Options of a `CertificateGate`. */
 export interface CertificateGateOptions {

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
-import type { Caller } from '../base/caller.ts';
+import type { Admission } from './admission.ts';
+import type { TokenService } from './token-service.ts';
 
 /** What of a request says who is asking. */
 export interface Knock {
@@ -10,32 +11,6 @@ export interface Knock {
   /** The certificate that the client proved to hold and that the listener's client CA vouches for. */
   readonly certificate: X509Certificate | undefined;
 }
-
-/** A caller that is let in. */
-export interface Admitted {
-  readonly verdict: 'admitted';
-  readonly caller: Caller;
-  /** The repositories that its token is for, as the token has them; absent: all that the policy allows. */
-  readonly repositories?: readonly string[];
-}
-
-/** Why nobody is let in. */
-export interface Rejected {
-  readonly verdict: 'rejected';
-  readonly reason: 'client_unauthorized' | 'client_rate_limited' | 'client_check_unavailable';
-  /**
-   * `missing`: nothing was shown, which is how every login begins. `wrong`: a user name with password, or a certificate,
-   * that does not count. `token`: a token that does not count, in place of which the engine may fetch another one.
-   */
-  readonly shown: 'missing' | 'wrong' | 'token';
-  /** What is wrong, for the person who pulls, to follow "pinnace refused NAME: "; nothing secret. */
-  readonly sentence: string;
-  /** For the log, when it may say more. */
-  readonly cause: string;
-  readonly retryAfterSeconds?: number;
-}
-
-export type Admission = Admitted | Rejected;
 
 /** What a challenge is about. */
 export interface ChallengeFor {
@@ -55,13 +30,6 @@ export interface Gate {
   admit(knock: Knock): Admission | Promise<Admission>;
   /** The value of `WWW-Authenticate`; undefined where engines cannot be asked for a login. */
   challenge(about: ChallengeFor): string | undefined;
-}
-
-/** A refusal for want of a login, or for a wrong one. */
-export function unauthorized(
-  shown: Rejected['shown'],
-  sentence: string,
-  cause: string = sentence,
-): Rejected {
-  return { verdict: 'rejected', reason: 'client_unauthorized', shown, sentence, cause };
+  /** The token service that stands on the listener itself, if there is one. */
+  readonly endpoint?: TokenService;
 }

@@ -1,10 +1,10 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { SingleFlight } from '../base/single-flight.ts';
+import { type Admission, type Rejected, unauthorized } from './admission.ts';
 import type { AttemptLimiter } from './attempt-limiter.ts';
 import type { UserPassword } from './authorization.ts';
 import type { PasswordComparer } from './bcrypt-thread.ts';
-import { type Admission, type Rejected, unauthorized } from './gate.ts';
 
 /** The users of an htpasswd file: bcrypt hashes by user name. */
 export type Users = ReadonlyMap<string, string>;
@@ -13,6 +13,8 @@ export type Users = ReadonlyMap<string, string>;
 export interface Login {
   /** At once when these were found right before, else with a promise. */
   check(given: UserPassword, address: string): Admission | Promise<Admission>;
+  /** A text that changes when what the caller logs in with is no longer good; undefined where nothing says so. */
+  stampOf(name: string): string | undefined;
 }
 
 /** What is remembered of right logins; passwords only as HMACs under a key that this process forgets when it ends. */
@@ -77,6 +79,12 @@ export class HtpasswdLogin implements Login {
       `${address} ${key}`,
       async () => await this.#compare(given, { address, hash, key }),
     );
+  }
+
+  /** An unknown user has a stamp too, which no token has. */
+  stampOf(name: string): string {
+    const hash = this.#options.users.get(name) ?? randomBytes(16).toString('hex');
+    return createHash('sha256').update(hash).digest('base64url').slice(0, 22);
   }
 
   async #compare(

@@ -1,4 +1,5 @@
 import { parseCallerPattern } from '../policy/callers.ts';
+import { checkTokenSettings } from './check-tokens.ts';
 import type { Findings } from './findings.ts';
 import { nearestName } from './nearest-name.ts';
 import type { ConfigPath } from './path.ts';
@@ -9,17 +10,17 @@ import { isLoopback, parseAddress } from './values.ts';
 /** Checks the entries of `clients`, the listeners that use them, and the rules that name callers. */
 export function checkClients(config: TolerantReader, findings: Findings): void {
   const used = new Set<string>();
-  for (const name of config.names('clients')) checkEntry(config, ['clients', name], findings);
+  for (const name of config.names('clients')) {
+    checkEntry(config, ['clients', name], findings);
+    checkTokenSettings(config, ['clients', name], findings);
+  }
   for (const listener of config.names('listeners')) {
     const name = config.text('listeners', listener, 'clients');
     if (name !== undefined) used.add(name);
     checkListener(config, { path: ['listeners', listener], clients: name }, findings);
   }
-  for (const name of config.names('clients')) {
-    if (!used.has(name)) findings.warning(['clients', name], 'is used by no listener');
-  }
   for (let index = 0; index < config.count('policy'); index += 1) {
-    checkRule(config, ['policy', index, 'clients'], findings);
+    checkRule(config, { path: ['policy', index, 'clients'], used }, findings);
   }
 }
 
@@ -77,6 +78,13 @@ function checkListener(
     return;
   }
   checkPlaintext(config, { path, mayBePlain: mayBePlain || hasTls }, findings);
+  if (kind === 'token-endpoint' && mayBePlain && !config.has('clients', clients, 'realm')) {
+    findings.problem(
+      ['clients', clients, 'realm'],
+      `is missing: listeners.${path[1]} speaks plain HTTP itself, and engines must not be sent there with a password`,
+      'add realm: with the https URL of /token as engines reach it',
+    );
+  }
   if (config.text(...path, 'refusal') === 'hard-stop') {
     findings.warning(
       [...path, 'clients'],
@@ -102,12 +110,23 @@ function checkPlaintext(
   );
 }
 
-function checkRule(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+function checkRule(
+  config: TolerantReader,
+  rule: { readonly path: ConfigPath; readonly used: ReadonlySet<string> },
+  findings: Findings,
+): void {
+  const { path, used } = rule;
   const sources = config.names('clients');
   for (let index = 0; index < config.count(...path); index += 1) {
     const text = config.text(...path, index);
     const pattern = text === undefined ? undefined : parseCallerPattern(text);
-    if (pattern === undefined || sources.includes(pattern.source)) continue;
+    if (pattern === undefined) continue;
+    if (sources.includes(pattern.source)) {
+      if (used.has(pattern.source)) continue;
+      const unused = `names ${pattern.source}, which no listener uses: nobody is known by it`;
+      findings.warning([...path, index], unused);
+      continue;
+    }
     const meant = nearestName(pattern.source, sources);
     findings.problem(
       [...path, index],

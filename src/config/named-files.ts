@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { parseKeySet } from '../auth/key-set.ts';
 import { parseDockerConfig } from './docker-config.ts';
 import type { Findings } from './findings.ts';
 import { parseHtpasswd } from './htpasswd.ts';
@@ -117,6 +118,7 @@ const CHECKS = {
   'docker-config': parseDockerConfig,
   'tuf-root': parseTufRoot,
   htpasswd: parseHtpasswd,
+  'key-set': parseKeySet,
 } as const;
 
 /** Reads the text of a password file: one line, whose end is not part of the password. */

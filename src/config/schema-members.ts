@@ -18,4 +18,5 @@ export type FileKind =
   | 'token'
   | 'docker-config'
   | 'tuf-root'
-  | 'htpasswd';
+  | 'htpasswd'
+  | 'key-set';

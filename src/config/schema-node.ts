@@ -157,6 +157,7 @@ function fileKindOf(value: unknown): FileKind | undefined {
     case 'docker-config':
     case 'tuf-root':
     case 'htpasswd':
+    case 'key-set':
       return value;
     default:
       return undefined;

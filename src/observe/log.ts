@@ -19,6 +19,7 @@ export const LOG_EVENTS = {
   'image.not_completed': 'warn',
   'image.late': 'warn',
   'client.limited': 'warn',
+  'client.keys_failed': 'warn',
   'relay.failed': 'warn',
   'admin.refresh': 'info',
   'admin.failed': 'error',

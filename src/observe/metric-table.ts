@@ -10,6 +10,7 @@ export const REQUEST_KINDS = [
   'referrers',
   'catalog',
   'trust',
+  'token',
   'other',
 ] as const;
 

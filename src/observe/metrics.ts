@@ -59,6 +59,7 @@ const KIND_LABELS: Readonly<Record<RequestKind, { readonly kind: RequestKind }>>
   referrers: { kind: 'referrers' },
   catalog: { kind: 'catalog' },
   trust: { kind: 'trust' },
+  token: { kind: 'token' },
   other: { kind: 'other' },
 };
 

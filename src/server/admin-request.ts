@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { readBody } from './read-body.ts';
 
 /** The body of a refresh request, or why it is none. */
 export type RefreshBody =
@@ -27,16 +28,10 @@ export async function readJsonBody(
   request: IncomingMessage,
   maxBytes: number,
 ): Promise<RefreshBody> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    const bytes = Buffer.from(chunk);
-    length += bytes.length;
-    if (length > maxBytes) return bad(413, `the body is longer than ${maxBytes} bytes`);
-    chunks.push(bytes);
-  }
-  if (length === 0) return { kind: 'good', repository: undefined };
-  return parseBody(Buffer.concat(chunks).toString('utf8'));
+  const body = await readBody(request, maxBytes);
+  if (body === undefined) return bad(413, `the body is longer than ${maxBytes} bytes`);
+  if (body.length === 0) return { kind: 'good', repository: undefined };
+  return parseBody(body.toString('utf8'));
 }
 
 const EXPECTED = '{"repository": "registry/path"}';

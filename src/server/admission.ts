@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
-import type { Admission, ChallengeFor, Gate, Rejected } from '../auth/gate.ts';
+import type { Admission, Rejected } from '../auth/admission.ts';
+import type { ChallengeFor, Gate } from '../auth/gate.ts';
 import { OciError } from '../oci/errors.ts';
 import { locateRepository } from '../oci/image-name.ts';
 import { repositoryName } from '../oci/names.ts';

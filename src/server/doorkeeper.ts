@@ -1,11 +1,14 @@
-import type { Admission, Gate } from '../auth/gate.ts';
+import type { Admission } from '../auth/admission.ts';
+import type { Gate } from '../auth/gate.ts';
 import { OciError } from '../oci/errors.ts';
-import type { Repository } from '../oci/names.ts';
+import { type Repository, repositoryName } from '../oci/names.ts';
 import { askForScope, isAmong, knock, turnAway } from './admission.ts';
 import { askedOf } from './asked.ts';
 import { refuseCaller } from './caller-refusal.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
+import { countLogin, outcomeOf } from './login-count.ts';
+import { handleToken, isTokenRequest } from './token-handler.ts';
 
 /** What happens to a request that is let in. */
 export type Proceed = (exchange: Exchange) => Promise<void> | undefined;
@@ -16,6 +19,8 @@ export interface DoorkeeperOptions {
   /** @throws {OciError} for what is no request for a registry */
   readonly locate: (exchange: Exchange) => LocatedRoute;
   readonly proceed: Proceed;
+  /** The repository that a name means in a request like this. @throws {OciError} */
+  readonly locateName: (exchange: Exchange, name: string) => Repository | undefined;
   /** Answers `/v2/`. */
   readonly ping: (exchange: Exchange) => void;
 }
@@ -30,14 +35,18 @@ export class Doorkeeper {
 
   /** Goes on with a request, or answers it: at once when it is known who is asking. */
   meet(exchange: Exchange): Promise<void> | undefined {
-    const admission = knock(exchange, this.#options.gate);
+    const { gate } = this.#options;
+    if (isTokenRequest(exchange)) {
+      return handleToken(exchange, gate, (name) => this.#fullName(exchange, name));
+    }
+    const admission = knock(exchange, gate);
     if (!(admission instanceof Promise)) return this.#judge(exchange, admission);
     return admission.then(async (found) => await this.#judge(exchange, found));
   }
 
   #judge(exchange: Exchange, admission: Admission): Promise<void> | undefined {
     const { gate, proceed, ping } = this.#options;
-    count(exchange, gate, outcomeOf(admission));
+    countLogin(exchange, gate, outcomeOf(admission));
     if (admission.verdict === 'admitted') {
       exchange.admit(admission);
       return proceed(exchange);
@@ -49,6 +58,16 @@ export class Doorkeeper {
     if (cannotAsk && located?.route.kind === 'ping') ping(exchange);
     else turnAway(exchange, located, { gate, rejected: admission });
     return undefined;
+  }
+
+  #fullName(exchange: Exchange, name: string): string | undefined {
+    try {
+      const found = this.#options.locateName(exchange, name);
+      return found === undefined ? undefined : repositoryName(found);
+    } catch (error) {
+      if (error instanceof OciError) return undefined;
+      throw error;
+    }
   }
 
   /** What a request is about that will not be answered; what is wrong with it is for callers only. */
@@ -78,27 +97,13 @@ export function refuseForbidden(
   const { admitted, listener, context } = exchange;
   const { gate } = listener;
   if (gate !== undefined && !isAmong(exchange, located, admitted?.repositories)) {
-    count(exchange, gate, 'forbidden');
+    countLogin(exchange, gate, 'forbidden');
     askForScope(exchange, located, gate);
     return true;
   }
   const refusal = context.pulls.forbids(repository, admitted?.caller);
   if (refusal === undefined) return false;
-  if (gate !== undefined) count(exchange, gate, 'forbidden');
+  if (gate !== undefined) countLogin(exchange, gate, 'forbidden');
   refuseCaller(exchange, located, { refusal, challenge: undefined, isFinal: true });
   return true;
-}
-
-type Outcome = 'admitted' | 'missing' | 'wrong' | 'limited' | 'unavailable' | 'forbidden';
-
-function outcomeOf(admission: Admission): Outcome {
-  if (admission.verdict === 'admitted') return 'admitted';
-  if (admission.reason === 'client_rate_limited') return 'limited';
-  if (admission.reason === 'client_check_unavailable') return 'unavailable';
-  return admission.shown === 'missing' ? 'missing' : 'wrong';
-}
-
-function count(exchange: Exchange, gate: Gate, outcome: Outcome): void {
-  const labels = { clients: gate.name, outcome };
-  exchange.context.metrics.count('pinnace_client_logins_total', labels);
 }

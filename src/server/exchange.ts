@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Admitted } from '../auth/gate.ts';
+import type { Admitted } from '../auth/admission.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import type { LogLevel } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';

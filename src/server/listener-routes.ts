@@ -1,5 +1,5 @@
 import type { HostNames } from '../oci/host-names.ts';
-import type { RegistryHost } from '../oci/names.ts';
+import type { RegistryHost, Repository } from '../oci/names.ts';
 import { type LocatedRoute, LocatedRoutes } from './located-routes.ts';
 import type { ListenerProfile } from './registry-context.ts';
 import { type AddressedRequest, addressOf } from './request-authority.ts';
@@ -45,6 +45,17 @@ export class ListenerRoutes {
     if (this.#hosts === undefined) return this.#plain.parse(method, url);
     const { routes, target } = this.#addressed(this.#hosts, request);
     return routes.parse(method, target);
+  }
+
+  /**
+   * The repository that a name alone means in a request like this one.
+   *
+   * @throws {OciError} as `known` and `locateRepository` do
+   */
+  locateName(request: RoutedRequest, name: string): Repository {
+    const { routes } =
+      this.#hosts === undefined ? { routes: this.#plain } : this.#addressed(this.#hosts, request);
+    return routes.locateName(name);
   }
 
   #addressed(

@@ -41,6 +41,11 @@ export class LocatedRoutes {
     return located;
   }
 
+  /** The repository that a name alone means. @throws {OciError} as `locateRepository` does */
+  locateName(name: string): Repository {
+    return locateRepository(name, undefined, this.#listener.naming, this.#upstreams);
+  }
+
   #locate(route: Extract<Route, { readonly name: string }>): Repository {
     try {
       return locateRepository(route.name, route.ns, this.#listener.naming, this.#upstreams);

@@ -60,6 +60,7 @@ export class RegistryHandler {
     this.#doorkeeper = new Doorkeeper({
       gate,
       locate: (exchange) => this.#locate(exchange),
+      locateName: ({ request }, name) => this.#routes.locateName(request, name),
       proceed: (exchange) => this.#dispatch(exchange),
       ping: (exchange) => this.#ping(exchange),
     });

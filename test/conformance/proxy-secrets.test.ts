@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { hashSync } from 'bcryptjs';
 import { buildImage } from '../support/images.ts';
+import { type Ask, ask } from '../support/registry-under-test.ts';
 import {
   BriskClock,
   REGISTRY_HOST,
@@ -95,6 +97,81 @@ describe('the whole proxy: secrets', () => {
     }
     const secrets = [...Object.values(CANARY), ...tokensSeen(around)];
     assert.ok(secrets.length >= Object.keys(CANARY).length + 2, 'tokens were used');
+    assert.ok(said.length > 30);
+    for (const secret of secrets) {
+      const leak = said.find((text) => text.includes(secret));
+      assert.equal(leak, undefined, `${secret} in ${leak?.slice(0, 300)}`);
+    }
+  });
+
+  it('shows nothing of what callers log in with', async () => {
+    await using around = await Surroundings.start();
+    around.publisher(APP).release('1', buildImage({ message: 'kept' }));
+    const users = join(around.folder, 'htpasswd');
+    const password = 'canary-caller-password';
+    const hash = hashSync(password, 4);
+    await writeFile(users, `alice:${hash}\n`);
+    const entry = { kind: 'token-endpoint', service: 'p', htpasswd: users, refreshLifetime: '1h' };
+    const address = '127.0.0.1:0';
+    const listener = { address, defaultRegistry: REGISTRY_HOST };
+    const config = await around.writeConfig({
+      listeners: {
+        registry: { ...listener, clients: 'people' },
+        basic: { ...listener, clients: 'staff' },
+      },
+      more: {
+        log: { level: 'debug' },
+        clients: { people: entry, staff: { kind: 'basic', htpasswd: users } },
+      },
+    });
+    await using pinnace = await RunningPinnace.start(config);
+    const said: string[] = [];
+    const secrets: string[] = [password, 'canary-wrong-password', hash];
+    const asked = async (options: Ask & { listener?: string }, path = `${APP}/manifests/1`) => {
+      const answer = await pinnace.get(path, options);
+      said.push(JSON.stringify(answer.headers), answer.body.toString('latin1'));
+      return answer.status;
+    };
+    const token = async (options: Ask, query = '') => {
+      const answer = await ask(pinnace.port(), `/token${query}`, options);
+      if (answer.status !== 200) said.push(answer.body.toString());
+      return answer;
+    };
+    const basic = (given: string) => {
+      const encoded = Buffer.from(`alice:${given}`).toString('base64');
+      secrets.push(encoded);
+      return { headers: { authorization: `Basic ${encoded}` } };
+    };
+    const query = `?offline_token=true&scope=repository:${APP}:pull`;
+    const granted = await token(basic(password), query);
+    const { access_token: access, refresh_token: refresh } = JSON.parse(granted.body.toString());
+    secrets.push(access, refresh);
+    for (const given of [access, refresh, `${access}x`, 'canary-bearer-token']) {
+      secrets.push(given);
+      await asked({ headers: { authorization: `Bearer ${given}` } });
+    }
+    for (const given of [password, 'canary-wrong-password', 'canary-wrong-password-2']) {
+      secrets.push(given);
+      await asked({ ...basic(given), listener: 'basic' });
+      await token(basic(given));
+      await token({}, `?password=${given}`);
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      for (const body of [
+        `grant_type=password&username=alice&password=${given}&service=p`,
+        `grant_type=refresh_token&refresh_token=${given}`,
+        `grant_type=${given}`,
+      ]) {
+        const answer = await token({ method: 'POST', headers, body });
+        if (answer.status === 200) secrets.push(JSON.parse(answer.body.toString()).token);
+      }
+    }
+    await writeFile(users, 'alice:canary-plain-password\n');
+    secrets.push('canary-plain-password');
+    await pinnace.reload();
+    for (const path of ['/metrics', '/api/v1/status', '/']) {
+      said.push((await pinnace.admin(path)).body.toString());
+    }
+    said.push(...pinnace.lines);
     assert.ok(said.length > 30);
     for (const secret of secrets) {
       const leak = said.find((text) => text.includes(secret));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { hashSync } from 'bcryptjs';
+import type { Admission } from '../../../src/auth/admission.ts';
 import { AttemptLimiter, type AttemptLimits } from '../../../src/auth/attempt-limiter.ts';
 import { BcryptThread, type PasswordComparer } from '../../../src/auth/bcrypt-thread.ts';
-import type { Admission } from '../../../src/auth/gate.ts';
 import { HtpasswdLogin, LoginMemory, type Users } from '../../../src/auth/htpasswd-login.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hashSync } from 'bcryptjs';
 import { parseHtpasswd } from '../../../src/config/htpasswd.ts';
+import { keySetOf, makeTokenKey } from '../../support/token-maker.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
 import { configOf, GOOD, problemsOf, warningPaths } from './loading.ts';
 
@@ -38,7 +39,7 @@ describe('clients', () => {
     assert.deepEqual(staff?.kind === 'basic' && staff.users, new Map([['alice', HASH]]));
     assert.equal(config.listeners[0]?.clients, 'nodes');
     assert.deepEqual(config.rules[0]?.clients, ['staff/alice', 'nodes/@web', 'nodes/*']);
-    assert.deepEqual(await warningPaths(yaml, { files }), ['clients.staff']);
+    assert.deepEqual(await warningPaths(yaml, { files }), ['policy[0].clients[0]']);
   });
 
   const problems: readonly {
@@ -118,6 +119,107 @@ describe('clients', () => {
       assert.equal(text.includes(HASH), false);
     });
   }
+
+  const TOKENS = 'kind: token, realm: "https://auth.example.com/t", service: p, issuer: i';
+  const OIDC = 'issuer: i, audience: p, jwks: /etc/jwks.json';
+  const tokenProblems: readonly { name: string; clients: string; paths: readonly string[] }[] = [
+    { name: 'no keys', clients: TOKENS, paths: ['clients.staff'] },
+    {
+      name: 'keys in two places',
+      clients: `${TOKENS}, jwks: /etc/jwks.json, jwksUrl: "https://auth.example.com/k"`,
+      paths: ['clients.staff'],
+    },
+    {
+      name: 'keys over plain HTTP',
+      clients: `${TOKENS}, jwksUrl: "http://auth.example.com/k"`,
+      paths: ['clients.staff.jwksUrl'],
+    },
+    {
+      name: 'a CA for a file',
+      clients: `${TOKENS}, jwks: /etc/jwks.json, ca: /etc/ca.pem`,
+      paths: ['clients.staff.ca'],
+    },
+    {
+      name: 'a realm over plain HTTP',
+      clients: `${TOKENS.replace('https:', 'http:')}, jwks: /etc/jwks.json`,
+      paths: ['clients.staff.realm'],
+    },
+    {
+      name: 'a file with private keys',
+      clients: `${TOKENS}, jwks: /etc/private.json`,
+      paths: ['clients.staff.jwks'],
+    },
+    {
+      name: 'algorithms with shared secrets',
+      clients: `${TOKENS}, jwks: /etc/jwks.json, algorithms: [HS256]`,
+      paths: ['clients.staff.algorithms[0]'],
+    },
+    {
+      name: 'a service that would break out of a header',
+      clients: `${TOKENS.replace('service: p', 'service: "a\\"b"')}, jwks: /etc/jwks.json`,
+      paths: ['clients.staff.service'],
+    },
+    {
+      name: 'an endpoint for nobody',
+      clients: 'kind: token-endpoint, service: p',
+      paths: ['clients.staff'],
+    },
+    {
+      name: 'an endpoint for two kinds of users',
+      clients: `kind: token-endpoint, service: p, htpasswd: /etc/users, oidc: { ${OIDC} }`,
+      paths: ['clients.staff'],
+    },
+    {
+      name: 'a provider without keys',
+      clients: 'kind: token-endpoint, service: p, oidc: { issuer: i, audience: p }',
+      paths: ['clients.staff.oidc'],
+    },
+    {
+      name: 'tokens that live for too long',
+      clients: 'kind: token-endpoint, service: p, htpasswd: /etc/users, lifetime: 2d',
+      paths: ['clients.staff.lifetime'],
+    },
+  ];
+  const KEY = makeTokenKey('ES256');
+  const keyFiles = {
+    ...files,
+    '/etc/jwks.json': keySetOf(KEY),
+    '/etc/private.json': JSON.stringify({ keys: [{ ...KEY.jwk, d: 'AAAA' }] }),
+  };
+  for (const { name, clients, paths } of tokenProblems) {
+    it(`refuses ${name}`, async () => {
+      const yaml = withClients({ clients: `staff: { ${clients} }` });
+      const found = await problemsOf(yaml, { files: keyFiles });
+      assert.deepEqual(
+        found.map((problem) => problem.path),
+        paths,
+      );
+    });
+  }
+
+  it('refuses to send engines to plain HTTP with a password', async () => {
+    const clients = 'kind: token-endpoint, service: p, htpasswd: /etc/users';
+    const listener = 'clients: staff, allowPlaintextLogin: true';
+    const yaml = withClients({ clients: `staff: { ${clients} }`, listener });
+    const found = await problemsOf(yaml, { files });
+    assert.deepEqual(
+      found.map((problem) => problem.path),
+      ['clients.staff.realm'],
+    );
+    const realm = `${clients}, realm: "https://p.example/token"`;
+    const good = withClients({ clients: `staff: { ${realm} }`, listener });
+    assert.deepEqual(await warningPaths(good, { files }), []);
+  });
+
+  it('that show tokens are read with their keys', async () => {
+    const yaml = withClients({ clients: `staff: { ${TOKENS}, jwks: /etc/jwks.json }` });
+    const staff = (await configOf(yaml, { files: keyFiles })).clients.get('staff');
+    assert.ok(staff?.kind === 'token');
+    const { audience, algorithms, clockSkewMs, keys } = staff.check;
+    assert.deepEqual([audience, algorithms, clockSkewMs], ['p', ['RS256', 'ES256'], 30_000]);
+    assert.equal(keys.kind === 'known' && keys.keys.keys.length, 1);
+    assert.equal(staff.realm, 'https://auth.example.com/t');
+  });
 
   it('warns of logins where engines would go elsewhere without one', async () => {
     const yaml = withClients({ listener: 'clients: staff, refusal: hard-stop' });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Gate, type Knock, unauthorized } from '../../../src/auth/gate.ts';
+import { unauthorized } from '../../../src/auth/admission.ts';
+import type { Gate, Knock } from '../../../src/auth/gate.ts';
 import type { Caller } from '../../../src/base/caller.ts';
 import { type Answer, ociError, RegistryUnderTest } from '../../support/registry-under-test.ts';
 
