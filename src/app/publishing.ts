@@ -81,7 +81,7 @@ export class Publishing {
   }
 
   #isWanted(repository: Repository): boolean {
-    if (this.#abort.signal.aborted || this.#pace.waitMs > 0) return false;
+    if (this.#pace.waitMs > 0) return false;
     const there = this.#published?.bytes;
     return there === undefined || Buffer.compare(there, repository.set.timestamp.bytes) !== 0;
   }

@@ -101,6 +101,15 @@ describe('the upkeep of a collection', () => {
     assert.equal(bench.upkeep.failure, undefined);
   });
 
+  it('says that it stops as soon as it will, while the timestamp is still young', async (context) => {
+    const desk = await Desk.begin(context);
+    const bench = new UpkeepBench(desk);
+    await bench.after(362 * DAY - HOUR);
+    assert.equal(bench.news().at(-1), 'renewed 2');
+    await bench.after(HOUR);
+    assert.deepEqual(bench.news(), ['stops: root', 'stops: targets', 'failed about_to_expire']);
+  });
+
   it('tries again after failures, ever more seldom but at least every five minutes', async (context) => {
     const desk = await Desk.begin(context);
     let keys = openedKeys(newKeys(2));

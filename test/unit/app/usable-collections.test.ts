@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { stringify } from 'yaml';
@@ -79,6 +79,16 @@ describe('a configured collection', () => {
     await isFound(site, /^collections\.vetted\.dir: there is no collection/);
     await mkdir(site.dir);
     await isFound(site, /^collections\.vetted\.dir: there is no collection/);
+  });
+
+  it('has to be writable', async (context) => {
+    if (process.getuid?.() === 0) return context.skip('root can write to every folder');
+    const site = await Site.make(context);
+    for (const folder of [site.dir, join(site.dir, 'metadata')]) {
+      await chmod(folder, 0o555);
+      await isFound(site, /^collections\.vetted\.dir: EACCES/);
+      await chmod(folder, 0o755);
+    }
   });
 
   it('needs both online keys at hand', async (context) => {

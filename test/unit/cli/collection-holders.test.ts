@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -169,7 +169,11 @@ describe('collection init with keys of holders', () => {
     const holders = await Holders.make(context);
     const { bench } = holders;
     await holders.init({ rootPub: [await holders.key('anna', 'root')] });
-    await rm(join(bench.dir, 'pending', 'targets.json'));
+    const targets = join(bench.dir, 'pending', 'targets.json');
+    await cp(targets, join(bench.dir, 'pending', 'team.json'));
+    await rejectsWithCode(holders.sign('anna'), SigningError, 'pending_unreadable');
+    await rm(join(bench.dir, 'pending', 'team.json'));
+    await rm(targets);
     await rejectsWithCode(holders.sign('anna'), SigningError, 'pending_unreadable');
     assert.deepEqual(await holders.metadata(), []);
     // Without settings there is no collection: a crash in the midst of init leaves nothing in the way.
