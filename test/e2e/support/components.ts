@@ -11,6 +11,7 @@ const COMPONENTS = {
   registry: { path: '/usr/bin/docker-registry', name: 'docker registry (docker-registry)' },
   notary: { path: '/usr/bin/notary', name: 'notary client (notary)' },
   notaryServer: { path: '/usr/bin/notary-server', name: 'notary server (notary)' },
+  htpasswd: { path: '/usr/bin/htpasswd', name: 'htpasswd (apache2-utils)' },
   openssl: { path: '/usr/bin/openssl', name: 'openssl (openssl)' },
   curl: { path: '/usr/bin/curl', name: 'curl (curl)' },
   busybox: { path: '/bin/busybox', name: 'static busybox (busybox-static)' },

@@ -24,8 +24,10 @@ export interface ListenerSettings {
 /** The configuration, without what every instance in the lab has its own of: folders, ports, admin. */
 export interface PinnaceSettings {
   readonly name?: string;
+  /** What is added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly listeners: Readonly<Record<string, ListenerSettings>>;
-  readonly upstreams: Readonly<Record<string, { readonly url: string }>>;
+  readonly upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly trust: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly policy: readonly Readonly<Record<string, unknown>>[];
   /** Collections that it keeps current. */
@@ -38,12 +40,18 @@ export class Pinnace {
   readonly configFile: string;
   readonly #folder: string;
   readonly #ports: ReadonlyMap<string, number>;
+  readonly #env: Readonly<Record<string, string>>;
   #daemon: Daemon | undefined;
 
-  private constructor(place: Place, folder: string, ports: ReadonlyMap<string, number>) {
+  private constructor(
+    place: Place,
+    folder: string,
+    { ports, env = {} }: Pick<PinnaceSettings, 'env'> & { ports: ReadonlyMap<string, number> },
+  ) {
     this.place = place;
     this.#folder = folder;
     this.#ports = ports;
+    this.#env = env;
     this.configFile = join(folder, 'pinnace.yaml');
   }
 
@@ -54,7 +62,7 @@ export class Pinnace {
     for (const name of ['admin', ...Object.keys(settings.listeners)]) {
       ports.set(name, await freePort());
     }
-    const pinnace = new Pinnace(place, folder, ports);
+    const pinnace = new Pinnace(place, folder, { ...settings, ports });
     const listeners = Object.entries(settings.listeners).map(([name, listener]) => [
       name,
       { address: pinnace.host(name), ...listener },
@@ -87,6 +95,7 @@ export class Pinnace {
     const daemon = this.place.start(
       [process.execPath, MAIN, 'serve', '--config', this.configFile],
       join(this.#folder, 'log'),
+      { env: this.#env },
     );
     this.#daemon = daemon;
     await daemon.ready(async () => await this.place.answers(`http://${this.host('admin')}/readyz`));

@@ -6,12 +6,22 @@ import { freePort } from './port.ts';
 import type { Daemon } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
+/** A user of a registry. */
+export interface RegistryUser {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Where a registry listens and keeps its content; TLS when both files are given. */
 export interface RegistryOptions {
   readonly name?: string;
   readonly host?: string;
   readonly port?: number;
   readonly tls?: { readonly certificate: string; readonly key: string };
+  /** The only one who is let in, by Basic and a htpasswd file; default: everybody is. */
+  readonly user?: RegistryUser;
+  /** The registry whose content it gives out; default: its own. */
+  readonly contentOf?: Registry;
 }
 
 /** A real docker-registry with its own folder and port; deletes are allowed. */
@@ -21,6 +31,7 @@ export class Registry {
   readonly folder: string;
   readonly #config: string;
   readonly #tls: boolean;
+  #user: RegistryUser | undefined;
   #daemon: Daemon | undefined;
 
   private constructor(place: Place, folder: string, where: { host: string; tls: boolean }) {
@@ -40,19 +51,24 @@ export class Registry {
     const folder = scratch.folder(options.name ?? 'registry');
     const port = options.port ?? (await freePort());
     const address = `${options.host ?? '127.0.0.1'}:${port}`;
-    const tls = options.tls;
+    const { tls, user, contentOf } = options;
+    const content = contentOf?.folder ?? folder;
     const lines = [
       'version: 0.1',
       'log: {level: warn}',
-      `storage: {filesystem: {rootdirectory: "${join(folder, 'data')}"}, delete: {enabled: true}}`,
+      `storage: {filesystem: {rootdirectory: "${join(content, 'data')}"}, delete: {enabled: true}}`,
       'http:',
       `  addr: "${address}"`,
       ...(tls === undefined
         ? []
         : [`  tls: {certificate: "${tls.certificate}", key: "${tls.key}"}`]),
+      ...(user === undefined
+        ? []
+        : [`auth: {htpasswd: {realm: lab, path: "${join(folder, 'htpasswd')}"}}`]),
     ];
     const registry = new Registry(place, folder, { host: address, tls: tls !== undefined });
     await writeFile(registry.#config, `${lines.join('\n')}\n`);
+    if (user !== undefined) await registry.letIn(user);
     scratch.defer(`registry ${address}`, async () => await registry.stop());
     await registry.resume();
     return registry;
@@ -63,6 +79,16 @@ export class Registry {
     return `${this.#tls ? 'https' : 'http'}://${this.host}`;
   }
 
+  /** Lets in this user from now on, and nobody else. */
+  async letIn(user: RegistryUser): Promise<void> {
+    const line = await this.place.runOk([
+      binary('htpasswd'),
+      ...['-Bbn', user.username, user.password],
+    ]);
+    await writeFile(join(this.folder, 'htpasswd'), line);
+    this.#user = user;
+  }
+
   /** Starts again after {@link stop}, with the same content. */
   async resume(): Promise<void> {
     const daemon = this.place.start(
@@ -70,7 +96,10 @@ export class Registry {
       join(this.folder, 'log'),
     );
     this.#daemon = daemon;
-    await daemon.ready(async () => await this.place.answers(`${this.url}/v2/`, '-k'));
+    const login =
+      this.#user === undefined ? [] : ['-u', `${this.#user.username}:${this.#user.password}`];
+    const url = `${this.url}/v2/`;
+    await daemon.ready(async () => await this.place.answers(url, '-k', ...login));
   }
 
   /** Ends it; the content stays. */
