@@ -135,7 +135,7 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
   }),
   client_unauthorized: refused({
     happened: (facts) => factText(facts, 'login') ?? 'Pinnace does not know who is asking',
-    remedy: 'Log in to Pinnace with your engine, then pull again.',
+    remedy: 'Log in to Pinnace with your engine, or give it its certificate, then pull again.',
     status: 401,
     ociCode: 'UNAUTHORIZED',
     logLevel: 'info',

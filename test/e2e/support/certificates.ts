@@ -34,18 +34,25 @@ export class CertificateAuthority {
     return authority;
   }
 
+  /** Makes a client certificate. */
+  async issueClient(name: string): Promise<ServerCertificate> {
+    return await this.#issue(name, 'extendedKeyUsage=clientAuth\n');
+  }
+
   /** Makes a server certificate; `names` are in openssl's form, such as `DNS:localhost` and `IP:127.0.0.1`. */
   async issue(name: string, names: readonly string[]): Promise<ServerCertificate> {
+    const extensions = `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`;
+    return await this.#issue(name, extensions);
+  }
+
+  async #issue(name: string, extensions: string): Promise<ServerCertificate> {
     const file = (ending: string): string => join(this.#folder, `${name}.${ending}`);
     await openssl([
       'req',
       ...NEW_KEY,
       ...['-subj', `/CN=${name}`, '-keyout', file('key'), '-out', file('csr')],
     ]);
-    await writeFile(
-      file('ext'),
-      `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`,
-    );
+    await writeFile(file('ext'), extensions);
     await openssl([
       ...['x509', '-req', '-in', file('csr'), '-out', file('crt'), '-days', '30'],
       ...['-CA', this.file, '-CAkey', join(this.#folder, 'ca.key'), '-CAcreateserial'],

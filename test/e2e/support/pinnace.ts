@@ -19,6 +19,8 @@ export interface ListenerSettings {
   readonly refusal?: 'deny' | 'hard-stop';
   readonly completeFirst?: boolean;
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** The entry of `clients` that says who is asking. */
+  readonly clients?: string;
 }
 
 /** The configuration, without what every instance in the lab has its own of: folders, ports, admin. */
@@ -30,6 +32,7 @@ export interface PinnaceSettings {
   readonly upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly trust: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly policy: readonly Readonly<Record<string, unknown>>[];
+  readonly clients?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Collections that it keeps current. */
   readonly collections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -75,6 +78,7 @@ export class Pinnace {
       trust: settings.trust,
       collections: settings.collections ?? {},
       policy: settings.policy,
+      ...(settings.clients === undefined ? {} : { clients: settings.clients }),
       state: { kind: 'sqlite' },
     };
     await writeFile(pinnace.configFile, stringify(configuration));
