@@ -7,6 +7,7 @@ import { addCollectionCommands } from './collection.ts';
 import type { CommandLineIo } from './collection-io.ts';
 import { addMigrateCommands } from './collection-migrate.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addEnginesCommand } from './engines.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
 import { resolveImage } from './resolve.ts';
@@ -89,6 +90,7 @@ function buildProgram(io: CommandLineIo, finish: (exitCode: number) => void): Co
       finish(await resolveImage(image, { ...io, ...options })),
     );
   addTrustCommands(program, io, finish);
+  addEnginesCommand(program, io, finish);
   addCollectionCommands(program, io, finish);
   addMigrateCommands(program, io, finish);
   addDoctorCommand(program, io, finish);

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { binary, type Component } from './support/components.ts';
 import { Containerd } from './support/containerd.ts';
-import { Podman, Skopeo } from './support/containers-tools.ts';
+import { Podman } from './support/containers-tools.ts';
 import { DockerEngine } from './support/docker-engine.ts';
 import { FakeHub, PINNACE_ADDRESS, PINNACE_NAME } from './support/fake-hub.ts';
-import { flipOneByte } from './support/fault-front.ts';
-import { type Image, makeImage, partOf, publish } from './support/image.ts';
+import { type Image, makeImage, publish } from './support/image.ts';
 import { BASE_COMPONENTS, Lab } from './support/lab.ts';
 import { Pinnace } from './support/pinnace.ts';
+import { enterRelease } from './support/releases.ts';
 import type { Scratch } from './support/scratch.ts';
 import { LabSuite } from './support/suite.ts';
 
 /**
- * The files of `deploy/engines`, loaded as they are: in a namespace in which `pinnace.example` is a running Pinnace with
- * a certificate for that name, and `registry-1.docker.io` is a registry with other content under the same tags.
+ * What `pinnace engines` prints, where the table of engines does not show it: registries that nobody configured, lines for
+ * files that have more in them, and the filter on the way out.
  */
 interface World {
   readonly scratch: Scratch;
@@ -27,11 +26,16 @@ interface World {
   readonly foreign: Image;
 }
 
-const SETTINGS = join(dirname(fileURLToPath(import.meta.url)), '../../deploy/engines');
+interface Printed {
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly additions: readonly { readonly path: string; readonly text: string }[];
+  readonly egress: string;
+}
+
 const NEEDED: readonly Component[] = [...BASE_COMPONENTS, 'unshare', 'nsenter', 'ip'];
 const SIGNED = 'docker.io/library/app:signed';
 const UNSIGNED = 'docker.io/library/app:unsigned';
-const SENTENCE = /pinnace refused docker\.io\/library\/app:unsigned: /;
+const ELSEWHERE = 'quay.io/some/app:1';
 
 const suite = new LabSuite<World>('engine-settings', NEEDED, async (scratch) => {
   const hub = await FakeHub.start(scratch);
@@ -62,144 +66,91 @@ const suite = new LabSuite<World>('engine-settings', NEEDED, async (scratch) => 
   return { scratch, lab, hub, pinnace, signed, foreign };
 });
 
-async function template(...path: readonly string[]): Promise<string> {
-  return await readFile(join(SETTINGS, ...path), 'utf8');
-}
-
-async function dockerSettings(): Promise<Record<string, unknown>> {
-  const parsed: unknown = JSON.parse(await template('docker/daemon.json'));
-  assert.ok(typeof parsed === 'object' && parsed !== null);
-  return { ...parsed };
-}
-
-/** The environment a systemd drop-in gives to its service. */
-async function dropInEnvironment(): Promise<Record<string, string>> {
-  const text = await template('docker/only-pinnace.conf');
-  const lines = [...text.matchAll(/^Environment=([A-Z_]+)=(.*)$/gm)];
-  return Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value]));
+async function printed({ pinnace }: World, engine: string, port: number): Promise<Printed> {
+  const address = `https://${PINNACE_NAME}:${port}`;
+  const done = await pinnace.command('engines', engine, '--json', '--address', address);
+  assert.equal(done.code, 0, done.output);
+  const settings: Printed = JSON.parse(done.stdout);
+  return settings;
 }
 
 suite.test(
-  'docker/daemon.json: a signed tag comes from Pinnace, an unsigned one is refused for good with its sentence',
-  ['docker', 'dockerd'],
-  async (world) => {
-    const settings = await dockerSettings();
-    const engine = await DockerEngine.start(world.scratch, world.hub.place, { settings });
-    await world.hub.mark();
-    const pulled = await engine.ok('pull', SIGNED);
-    assert.ok(pulled.includes(world.signed.digest), pulled);
-    const refused = await engine.docker('pull', UNSIGNED);
-    assert.notEqual(refused.code, 0);
-    assert.match(refused.output, SENTENCE);
-    assert.deepEqual(await world.hub.asked(), []);
-  },
-);
-
-suite.test(
-  'docker/daemon.json leaves open what its README says: refused digests, and images with an altered layer',
-  ['docker', 'dockerd'],
-  async (world) => {
-    const settings = await dockerSettings();
-    const engine = await DockerEngine.start(world.scratch, world.hub.place, { settings });
-    await world.hub.mark();
-    const byDigest = await engine.docker('pull', `library/app@${world.foreign.digest}`);
-    assert.equal(byDigest.code, 0, 'a refused digest is taken from Docker Hub');
-    assert.notDeepEqual(await world.hub.asked(), []);
-
-    await engine.forgetImages();
-    const altered = await world.lab.pushSigned('library/app:altered', { registry: 'docker.io' });
-    await publish(world.foreign, world.hub.registry, 'library/app:altered');
-    const file = world.lab.registry.blobFile(partOf(altered).layer);
-    await writeFile(file, flipOneByte(await readFile(file)));
-    const pulled = await engine.docker('pull', 'docker.io/library/app:altered');
-    assert.ok(pulled.output.includes(world.foreign.digest), pulled.output);
-  },
-);
-
-suite.test(
-  'docker/only-pinnace.conf beside it: refused digests are final too, and so is an outage of Pinnace',
-  ['docker', 'dockerd'],
-  async (world, told) => {
-    const engine = await DockerEngine.start(world.scratch, world.hub.place, {
-      settings: await dockerSettings(),
-      environment: await dropInEnvironment(),
-    });
-    await world.hub.mark();
-    assert.ok((await engine.ok('pull', SIGNED)).includes(world.signed.digest));
-    const refused = await engine.docker('pull', UNSIGNED);
-    assert.match(refused.output, SENTENCE);
-    const byDigest = await engine.docker('pull', `library/app@${world.foreign.digest}`);
-    assert.notEqual(byDigest.code, 0);
-    told.diagnostic(`by digest, docker printed: ${byDigest.output.trim().split('\n').at(-1)}`);
-    await world.pinnace.stop();
-    try {
-      const during = await engine.docker('pull', UNSIGNED);
-      assert.notEqual(during.code, 0);
-    } finally {
-      await world.pinnace.begin();
-    }
-    assert.deepEqual(await world.hub.asked(), []);
-  },
-);
-
-suite.test(
-  'containerd/hosts.toml as _default: signed is pulled, unsigned is refused for good, by digest as well',
+  'containerd: a registry that nobody configured ends at Pinnace, with the sentence',
   ['containerd', 'ctr'],
-  async (world) => {
+  async (world, told) => {
     const containerd = await Containerd.start(world.scratch, world.hub.place);
-    await containerd.setHosts('_default', await template('containerd/hosts.toml'));
-    await world.hub.mark();
+    for (const { path, text } of (await printed(world, 'containerd', 5001)).files) {
+      await containerd.setHosts(path.split('/').at(-2) ?? '', text);
+    }
     const pulled = await containerd.pull(SIGNED);
     assert.equal(pulled.code, 0, pulled.output);
     assert.equal(await containerd.digestOf(SIGNED), world.signed.digest);
-    for (const image of [UNSIGNED, `docker.io/library/app@${world.foreign.digest}`]) {
-      const refused = await containerd.pull(image);
-      assert.notEqual(refused.code, 0, image);
-      assert.match(refused.output, /403 Forbidden/);
-    }
-    assert.equal((await containerd.content()).includes(world.foreign.digest), false);
-    assert.deepEqual(await world.hub.asked(), []);
+    const refused = await containerd.pull(ELSEWHERE);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /pinnace refused quay\.io\/some\/app:1: /);
+    told.diagnostic(`ctr printed: ${refused.output.trim().split('\n').at(-1)}`);
   },
 );
 
 suite.test(
-  'containerd/config.toml is read by containerd and names the folder of the hosts files',
-  ['containerd'],
-  async (world) => {
-    const file = join(SETTINGS, 'containerd/config.toml');
-    const dumped = await world.hub.place.runOk([
-      binary('containerd'),
-      '--config',
-      file,
-      'config',
-      'dump',
-    ]);
-    assert.match(dumped, /config_path = "\/etc\/containerd\/certs\.d"/);
+  'podman: a registry that nobody configured is blocked',
+  ['podman'],
+  async (world, told) => {
+    const podman = await Podman.create(world.scratch, world.hub.place);
+    const { files } = await printed(world, 'podman', 5000);
+    await podman.registries.write(files.map(({ text }) => text).join('\n'));
+    const refused = await podman.pullVerified(ELSEWHERE);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /registry quay\.io is blocked/);
+    told.diagnostic(`podman printed: ${refused.output.trim().split('\n').at(-1)}`);
   },
 );
 
-for (const file of ['registries.conf', 'registries-mirror.conf']) {
-  suite.test(
-    `podman/${file}: podman and skopeo get what is signed; unsigned is refused for good with the sentence`,
-    ['podman'],
-    async (world) => {
-      const text = await template('podman', file);
-      const podman = await Podman.create(world.scratch, world.hub.place);
-      await podman.registries.write(text);
-      const skopeo = await Skopeo.create(world.scratch, world.hub.place);
-      await skopeo.registries.write(text);
-      await world.hub.mark();
-      for (const tool of [podman, skopeo]) {
-        const pulled = await tool.pullVerified(SIGNED);
-        assert.equal(pulled.code, 0, pulled.output);
-        const refused = await tool.pullVerified(UNSIGNED);
-        assert.notEqual(refused.code, 0);
-        assert.match(refused.output, SENTENCE);
-        const byDigest = await tool.pullVerified(`docker.io/library/app@${world.foreign.digest}`);
-        assert.notEqual(byDigest.code, 0);
-      }
-      assert.deepEqual(await podman.digests(), [world.signed.digest]);
-      assert.deepEqual(await world.hub.asked(), []);
-    },
-  );
-}
+suite.test(
+  'containerd: the lines for config.toml make Kubernetes’ pulls read the hosts files, in old and new versions',
+  ['containerd', 'forky'],
+  async (world) => {
+    const [lines] = (await printed(world, 'containerd', 5001)).additions;
+    assert.equal(lines?.path, '/etc/containerd/config.toml');
+    const file = join(world.scratch.folder('config-toml'), 'config.toml');
+    await writeFile(file, lines.text);
+    const inside = { release: 'forky', name: 'config-toml' } as const;
+    const { place } = await enterRelease(world.scratch, world.hub.place, inside);
+    for (const where of [world.hub.place, place]) {
+      const dumped = await where.runOk([binary('containerd'), '--config', file, 'config', 'dump']);
+      assert.match(dumped, /config_path = ["']\/etc\/containerd\/certs\.d["']/);
+    }
+  },
+);
+
+suite.test(
+  'the filter on the way out closes what a mirror leaves open: refused digests, and an outage of Pinnace',
+  ['docker', 'dockerd', 'nft'],
+  async (world, told) => {
+    const { files, egress } = await printed(world, 'docker', 5001);
+    const mirror = files.find(({ path }) => path.endsWith('/daemon.json'))?.text ?? '';
+    const settings: Record<string, unknown> = JSON.parse(mirror);
+    const engine = await DockerEngine.start(world.scratch, world.hub.place, { settings });
+    const byDigest = `library/app@${world.foreign.digest}`;
+    await engine.ok('pull', byDigest); // open, as long as the filter is not there
+    await engine.forgetImages();
+
+    const file = join(world.scratch.folder('egress'), 'pinnace.nft');
+    // Everything in this lab is on the loopback interface, the stand-in for Docker Hub too.
+    await writeFile(file, egress.replace(/^ *oif lo accept\n/m, ''));
+    await world.hub.place.runOk([binary('nft'), '-f', file]);
+    try {
+      const from = (await world.hub.registry.requestsFor('')).length;
+      assert.ok((await engine.ok('pull', SIGNED)).includes(world.signed.digest));
+      const refused = await engine.docker('pull', byDigest);
+      assert.notEqual(refused.code, 0);
+      told.diagnostic(`by digest, docker printed: ${refused.output.trim().split('\n').at(-1)}`);
+      await world.pinnace.stop();
+      assert.notEqual((await engine.docker('pull', UNSIGNED)).code, 0);
+      assert.equal((await world.hub.registry.requestsFor('')).length, from);
+    } finally {
+      await world.hub.place.runOk([binary('nft'), 'delete', 'table', 'inet', 'pinnace']);
+      await world.pinnace.begin();
+    }
+  },
+);

@@ -1,4 +1,13 @@
 import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+
+/** A newer Debian release whose engines run in a chroot; `.ci/install-engines` makes their folders. */
+export type Release = 'trixie' | 'forky';
+
+/** Where the folder of a release is. */
+export function releaseFolder(release: Release): string {
+  return join(process.env['PINNACE_ENGINES_FOLDER'] ?? '/var/cache/pinnace-e2e', release);
+}
 
 /** Every program the lab uses: where it is, and how a person would call what is missing. */
 const COMPONENTS = {
@@ -7,6 +16,7 @@ const COMPONENTS = {
   containerd: { path: '/usr/bin/containerd', name: 'containerd (containerd)' },
   ctr: { path: '/usr/bin/ctr', name: 'ctr (containerd)' },
   podman: { path: '/usr/bin/podman', name: 'podman (podman)' },
+  buildah: { path: '/usr/bin/buildah', name: 'buildah (buildah)' },
   skopeo: { path: '/usr/bin/skopeo', name: 'skopeo (skopeo)' },
   registry: { path: '/usr/bin/docker-registry', name: 'docker registry (docker-registry)' },
   notary: { path: '/usr/bin/notary', name: 'notary client (notary)' },
@@ -18,6 +28,15 @@ const COMPONENTS = {
   unshare: { path: '/usr/bin/unshare', name: 'unshare (util-linux)' },
   nsenter: { path: '/usr/bin/nsenter', name: 'nsenter (util-linux)' },
   ip: { path: '/usr/sbin/ip', name: 'ip (iproute2)' },
+  nft: { path: '/usr/sbin/nft', name: 'nft (nftables)' },
+  trixie: {
+    path: join(releaseFolder('trixie'), 'usr/sbin/dockerd'),
+    name: 'the engines of Debian trixie (.ci/install-engines)',
+  },
+  forky: {
+    path: join(releaseFolder('forky'), 'usr/sbin/dockerd'),
+    name: 'the engines of Debian forky (.ci/install-engines)',
+  },
 } as const;
 
 /** A program of the lab. */

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary } from './components.ts';
+import { pullByCri } from './cri.ts';
 import type { Place } from './place.ts';
 import { freePort } from './port.ts';
 import type { Daemon, Finished } from './process.ts';
@@ -20,12 +21,20 @@ export class Containerd {
     this.hostsFolder = join(folder, 'certs.d');
   }
 
-  /** Starts one and waits until it answers. */
-  static async start(scratch: Scratch, place: Place): Promise<Containerd> {
+  /**
+   * Starts one and waits until it answers.
+   *
+   * @param options.kubernetes - whether it also answers the kubelet; default false
+   */
+  static async start(
+    scratch: Scratch,
+    place: Place,
+    options: { readonly kubernetes?: boolean } = {},
+  ): Promise<Containerd> {
     const name = `containerd-${await freePort()}`;
     const containerd = new Containerd(place, scratch.folder(name));
     scratch.folder(name, 'certs.d');
-    const daemon = await containerd.#start();
+    const daemon = await containerd.#start(options.kubernetes ?? false);
     scratch.defer(name, async () => await daemon.stop());
     await daemon.ready(async () => (await containerd.ctr('version')).code === 0);
     return containerd;
@@ -51,6 +60,11 @@ export class Containerd {
     );
   }
 
+  /** Pulls as Kubernetes does. */
+  async pullAsKubernetes(image: string): Promise<Finished> {
+    return await pullByCri(this.socket, image);
+  }
+
   /** The digest an image name stands for here, or `undefined`. */
   async digestOf(image: string): Promise<string | undefined> {
     const listed = await this.ctr('images', 'ls', `name==${image}`);
@@ -63,19 +77,29 @@ export class Containerd {
     return listed.stdout.split('\n').filter((line) => line !== '');
   }
 
-  async #start(): Promise<Daemon> {
+  async #start(kubernetes: boolean): Promise<Daemon> {
     const file = join(this.#folder, 'config.toml');
     const text = [
       'version = 2',
       `root = "${join(this.#folder, 'root')}"`,
       `state = "${join(this.#folder, 'state')}"`,
-      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+      `disabled_plugins = [${kubernetes ? '' : '"io.containerd.grpc.v1.cri"'}]`,
       '[grpc]',
       `  address = "${this.socket}"`,
       '[plugins."io.containerd.internal.v1.opt"]',
       `  path = "${join(this.#folder, 'opt')}"`,
+      ...(kubernetes ? this.#kubernetesPart() : []),
     ];
     await writeFile(file, `${text.join('\n')}\n`);
     return this.place.start([binary('containerd'), '--config', file], join(this.#folder, 'log'));
+  }
+
+  #kubernetesPart(): readonly string[] {
+    return [
+      '[plugins."io.containerd.grpc.v1.cri".containerd]',
+      '  snapshotter = "native"',
+      '[plugins."io.containerd.grpc.v1.cri".registry]',
+      `  config_path = "${this.hostsFolder}"`,
+    ];
   }
 }

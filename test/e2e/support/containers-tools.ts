@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
 import type { Finished } from './process.ts';
@@ -36,7 +36,8 @@ export class Podman {
   static async create(scratch: Scratch, place: Place): Promise<Podman> {
     // A short name: podman takes no longer path than 50 characters for its run folder.
     const folder = scratch.folder(`p-${randomBytes(4).toString('hex')}`);
-    return new Podman(place, folder, await makeRegistriesFile(scratch, 'podman'));
+    const name = basename(folder);
+    return new Podman(place, folder, await makeRegistriesFile(scratch, name));
   }
 
   /** The environment in which podman, without any option, works on this store. */
@@ -82,10 +83,55 @@ export class Podman {
     return await this.podman('pull', image);
   }
 
+  /** Names of the images in the store, in a table. */
+  async names(): Promise<string> {
+    return (await this.podman('images', '--digests')).output;
+  }
+
   /** Digests of the images in the store. */
   async digests(): Promise<readonly string[]> {
     const listed = await this.podman('images', '--digests', '--format', '{{.Digest}}');
     return listed.stdout.split('\n').filter((line) => line !== '');
+  }
+}
+
+/** buildah with a store of its own. */
+export class Buildah {
+  readonly registries: RegistriesFile;
+  readonly #place: Place;
+  readonly #folder: string;
+
+  private constructor(place: Place, folder: string, registries: RegistriesFile) {
+    this.#place = place;
+    this.#folder = folder;
+    this.registries = registries;
+  }
+
+  /** Prepares a store. */
+  static async create(scratch: Scratch, place: Place): Promise<Buildah> {
+    const name = `b-${randomBytes(4).toString('hex')}`;
+    return new Buildah(place, scratch.folder(name), await makeRegistriesFile(scratch, name));
+  }
+
+  /** Pulls an image, with TLS as the settings say. */
+  async pullVerified(image: string): Promise<Finished> {
+    return await this.#buildah('pull', image);
+  }
+
+  /** Names of the images in the store, in a table. */
+  async names(): Promise<string> {
+    return (await this.#buildah('images', '--digests')).output;
+  }
+
+  async #buildah(...args: readonly string[]): Promise<Finished> {
+    const at = (name: string): string => join(this.#folder, name);
+    return await this.#place.run(
+      [
+        binary('buildah'),
+        ...['--root', at('root'), '--runroot', at('run'), '--storage-driver', 'vfs', ...args],
+      ],
+      { env: { CONTAINERS_REGISTRIES_CONF: this.registries.path, HOME: this.#folder } },
+    );
   }
 }
 
@@ -104,7 +150,8 @@ export class Skopeo {
 
   /** Prepares the settings. */
   static async create(scratch: Scratch, place: Place): Promise<Skopeo> {
-    return new Skopeo(place, scratch.folder('skopeo'), await makeRegistriesFile(scratch, 'skopeo'));
+    const name = `skopeo-${randomBytes(4).toString('hex')}`;
+    return new Skopeo(place, scratch.folder(name), await makeRegistriesFile(scratch, name));
   }
 
   /** Runs skopeo. */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { binary } from './components.ts';
 import type { Place } from './place.ts';
 import { freePort } from './port.ts';
-import { type Daemon, type Finished, run } from './process.ts';
+import type { Daemon, Finished } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
 /** How an engine differs from the plain one. */
@@ -12,11 +12,13 @@ export interface DockerOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Of the engine, not of its client. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where images are kept: the store of old, or containerd's, which engines have from 24 on. Default `classic`. */
+  readonly store?: 'classic' | 'containerd';
 }
 
 const CONTROL_GROUPS = '/sys/fs/cgroup';
 
-/** A real Docker engine (classic vfs store, no bridge, no firewall rules) with its own folder and socket. */
+/** A real Docker engine (no bridge, no firewall rules, layers as plain folders) with its own folder and socket. */
 export class DockerEngine {
   readonly place: Place;
   readonly socket: string;
@@ -50,7 +52,7 @@ export class DockerEngine {
 
   /** Runs the docker client against this engine. */
   async docker(...args: readonly string[]): Promise<Finished> {
-    return await run([binary('docker'), ...args], { env: this.environment() });
+    return await this.place.run([binary('docker'), ...args], { env: this.environment() });
   }
 
   /** Builds an image of a Dockerfile without a context. */
@@ -58,7 +60,7 @@ export class DockerEngine {
     dockerfile: string,
     environment: Readonly<Record<string, string>> = {},
   ): Promise<Finished> {
-    return await run([binary('docker'), 'build', '-'], {
+    return await this.place.run([binary('docker'), 'build', '-'], {
       env: { ...this.environment(), ...environment },
       input: dockerfile,
     });
@@ -88,6 +90,17 @@ export class DockerEngine {
     if (ids.length > 0) await this.ok('image', 'rm', '-f', ...ids);
   }
 
+  /** Whether an image of this name is there. */
+  async has(image: string): Promise<boolean> {
+    return (await this.docker('image', 'inspect', image)).code === 0;
+  }
+
+  /** Stops the engine and starts it with other options; images stay. */
+  async restart(options: DockerOptions): Promise<void> {
+    await this.#daemon?.stop('SIGTERM', 20_000);
+    await this.#start(options);
+  }
+
   /** The engine's own log. */
   async log(): Promise<string> {
     return (await this.#daemon?.log()) ?? '';
@@ -96,13 +109,16 @@ export class DockerEngine {
   async #start(options: DockerOptions): Promise<void> {
     const file = join(this.#folder, 'daemon.json');
     const own = { 'exec-opts': ['native.cgroupdriver=cgroupfs'], 'cgroup-parent': this.#cgroup() };
-    await writeFile(file, JSON.stringify({ ...own, ...options.settings }));
+    const isClassic = options.store !== 'containerd';
+    const store = isClassic ? {} : { features: { 'containerd-snapshotter': true } };
+    await writeFile(file, JSON.stringify({ ...own, ...store, ...options.settings }));
     const at = (name: string): string => join(this.#folder, name);
     const daemon = this.place.start(
       [
         binary('dockerd'),
         ...['--config-file', file, '--data-root', at('data'), '--exec-root', at('exec')],
-        ...['--pidfile', at('pid'), '-H', `unix://${this.socket}`, '--storage-driver=vfs'],
+        ...['--pidfile', at('pid'), '-H', `unix://${this.socket}`],
+        `--storage-driver=${isClassic ? 'vfs' : 'native'}`,
         ...['--bridge=none', '--iptables=false', '--ip6tables=false'],
       ],
       at('log'),

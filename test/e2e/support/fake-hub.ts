@@ -9,7 +9,7 @@ import type { Scratch } from './scratch.ts';
 import { eventually } from './wait.ts';
 
 /** An address for documentation: engines treat 127.0.0.0/8 as insecure, which would hide TLS mistakes. */
-const HUB_ADDRESS = '192.0.2.10';
+export const HUB_ADDRESS = '192.0.2.10';
 /** The address Pinnace has under its example name; a second one, so that it too has to show a certificate. */
 export const PINNACE_ADDRESS = '192.0.2.20';
 /** The name that example settings for engines have Pinnace under. */
@@ -34,19 +34,7 @@ export class FakeHub {
 
   /** Makes the namespace and starts the registry in it. */
   static async start(scratch: Scratch): Promise<FakeHub> {
-    const folder = scratch.folder('hub');
-    const authority = await CertificateAuthority.create(folder);
-    const tls = await authority.issue('registry-1.docker.io', [
-      'DNS:registry-1.docker.io',
-      'DNS:auth.docker.io',
-    ]);
-    await writeFile(
-      join(folder, 'hosts'),
-      `127.0.0.1 localhost\n${HUB_ADDRESS} registry-1.docker.io auth.docker.io\n${PINNACE_ADDRESS} ${PINNACE_NAME}\n`,
-    );
-    const roots = [await readFile(SYSTEM_ROOTS, 'utf8'), await readFile(authority.file, 'utf8')];
-    await writeFile(join(folder, 'roots.crt'), roots.join('\n'));
-    const place = await enterNamespace(scratch, folder);
+    const { place, authority, tls } = await makeHubNamespace(scratch);
     const registry = await Registry.start(scratch, place, {
       name: 'hub-registry',
       host: HUB_ADDRESS,
@@ -84,6 +72,31 @@ export class FakeHub {
     const start = lines.findIndex((line) => line.includes(before));
     return lines.slice(start + 1).filter((line) => !line.includes('/v2/mark-'));
   }
+}
+
+/** The namespace, and what a server needs to answer as Docker Hub in it. */
+export interface HubNamespace {
+  readonly place: Place;
+  /** Trusted by every program in the namespace. */
+  readonly authority: CertificateAuthority;
+  readonly tls: { readonly certificate: string; readonly key: string };
+}
+
+/** Makes a namespace in which nothing answers yet. */
+export async function makeHubNamespace(scratch: Scratch): Promise<HubNamespace> {
+  const folder = scratch.folder('hub');
+  const authority = await CertificateAuthority.create(folder);
+  const tls = await authority.issue('registry-1.docker.io', [
+    'DNS:registry-1.docker.io',
+    'DNS:auth.docker.io',
+  ]);
+  await writeFile(
+    join(folder, 'hosts'),
+    `127.0.0.1 localhost\n${HUB_ADDRESS} registry-1.docker.io auth.docker.io\n${PINNACE_ADDRESS} ${PINNACE_NAME}\n`,
+  );
+  const roots = [await readFile(SYSTEM_ROOTS, 'utf8'), await readFile(authority.file, 'utf8')];
+  await writeFile(join(folder, 'roots.crt'), roots.join('\n'));
+  return { place: await enterNamespace(scratch, folder), authority, tls };
 }
 
 async function enterNamespace(scratch: Scratch, folder: string): Promise<Place> {

@@ -20,6 +20,11 @@ export class Place {
     this.#prefix = prefix;
   }
 
+  /** The place that a command leads to from here, which runs the rest of its arguments. */
+  within(command: readonly string[]): Place {
+    return new Place([...this.#prefix, ...command]);
+  }
+
   /** Runs a command in this place. */
   async run(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
     return await run([...this.#prefix, ...command], options);

@@ -37,8 +37,9 @@ export class LabSuite<Lab> {
     title: string,
     needed: readonly Component[],
     body: (lab: Lab, told: Told) => Promise<void>,
+    options: { readonly timeoutMs?: number } = {},
   ): void {
-    test(title, { timeout: TEST_TIMEOUT_MS }, async (t) => {
+    test(title, { timeout: options.timeoutMs ?? TEST_TIMEOUT_MS }, async (t) => {
       if (!has(t, [...this.#needed, ...needed])) return;
       await body(await this.#running(), t);
     });
