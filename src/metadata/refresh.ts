@@ -232,7 +232,8 @@ export async function fetchNamed(
   if (earlier !== undefined && isTheOne(earlier, meta, dialect)) {
     return earlier instanceof Uint8Array ? earlier : earlier.bytes;
   }
-  const maxBytes = Math.min(meta.length ?? Infinity, METADATA_LIMITS.fileBytes);
+  const { fileBytes, unannouncedBytes } = METADATA_LIMITS;
+  const maxBytes = Math.min(meta.length ?? unannouncedBytes, fileBytes);
   const bytes = await source.fetch(gun, file, { maxBytes, signal });
   if (bytes === undefined) throw missing(role);
   return bytes;

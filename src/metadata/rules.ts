@@ -33,6 +33,13 @@ export const METADATA_LIMITS = {
   timestampBytes: 64 * 1024,
   /** Bytes of any other file, besides the length its parent announces. */
   fileBytes: 32 * 1024 * 1024,
+  /**
+   * Bytes of a file whose parent announces no length: whoever sits between needs no key to send so many, and they are read
+   * before a signature can be looked at. As much as the most generous of the public TUF clients takes unless told otherwise.
+   *
+   * @source tough: tough/src/lib.rs (Limits, 10 MiB); python-tuf: tuf/ngclient/config.py (5 MB)
+   */
+  unannouncedBytes: 10 * 1024 * 1024,
   /** Root versions walked in one refresh. */
   rootRotations: 1024,
   /** Milliseconds after which the root chain is looked at even though the timestamp is unchanged. */

@@ -1,5 +1,8 @@
 import { type JsonValue, NonPlainNumber } from './strict-json.ts';
 
+const SURROGATE = /[\ud800-\udfff]/;
+const TO_BE_ESCAPED = /["\\]/;
+
 /**
  * Encodes a value as the canonical JSON that TUF signatures are made over: no white space, members sorted by the UTF-8
  * bytes of their names, only `"` and `\` escaped in strings, numbers as decimal integers.
@@ -28,7 +31,7 @@ function encode(value: JsonValue, pieces: string[]): void {
 
 function encodeObject(members: ReadonlyMap<string, JsonValue>, pieces: string[]): void {
   let separator = '{';
-  for (const name of [...members.keys()].sort(compareCodePoints)) {
+  for (const name of inOrder([...members.keys()])) {
     pieces.push(separator, quote(name), ':');
     encode(members.get(name) ?? null, pieces);
     separator = ',';
@@ -46,7 +49,14 @@ function encodeArray(items: readonly JsonValue[], pieces: string[]): void {
   pieces.push(items.length === 0 ? '[]' : ']');
 }
 
+/** In the order of their UTF-8 bytes. */
+function inOrder(names: string[]): readonly string[] {
+  // Without surrogates that is the order of the UTF-16 units, in which the engine itself sorts several times as fast.
+  return names.some((name) => SURROGATE.test(name)) ? names.sort(compareCodePoints) : names.sort();
+}
+
 function quote(text: string): string {
+  if (!TO_BE_ESCAPED.test(text)) return `"${text}"`;
   return `"${text.replaceAll(/["\\]/g, (character) => `\\${character}`)}"`;
 }
 

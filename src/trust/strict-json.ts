@@ -32,6 +32,7 @@ const MAX_DEPTH = 64;
 const STRING_PIECE = /[^"\\\u0000-\u001f]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 const WHITE_SPACE = /[ \t\n\r]*/y;
+const SPACE = 0x20;
 const HEX4 = /^[0-9a-fA-F]{4}$/;
 const ESCAPES = new Map([
   ['"', '"'],
@@ -180,6 +181,8 @@ class Parser {
   }
 
   #skipWhiteSpace(): void {
+    // Most files have none, and a look costs less than a search; behind the end there is nothing to skip either.
+    if (!(this.#text.charCodeAt(this.#at) <= SPACE)) return;
     WHITE_SPACE.lastIndex = this.#at;
     WHITE_SPACE.exec(this.#text);
     this.#at = WHITE_SPACE.lastIndex;

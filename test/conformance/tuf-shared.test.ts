@@ -37,13 +37,18 @@ class Site {
   readonly clock = new FakeClock();
   readonly source = new MemoryMetadataSource();
   readonly store = new MemoryState(this.clock);
-  readonly repository = new TufRepository();
+  readonly repository: TufRepository;
   readonly refreshed: CollectionKey[] = [];
   collections: Collections;
   readonly #rules: Partial<CollectionRules>;
   readonly #maxCollections: number;
 
-  constructor(rules: Partial<CollectionRules> = {}, maxCollections = 1000) {
+  constructor(
+    rules: Partial<CollectionRules> = {},
+    maxCollections = 1000,
+    repository = new TufRepository(),
+  ) {
+    this.repository = repository;
     this.#rules = rules;
     this.#maxCollections = maxCollections;
     this.repository.addDelegation('team', { paths: ['registry.example.com/team/*'] });
@@ -213,5 +218,21 @@ describe('one TUF repository for many image repositories', () => {
     for (const number of [0, 1, 0, 1]) await site.digestOf(number);
     assert.equal(site.collections.list().length, 1);
     assert.equal(site.asked().length, ALL_ONCE.length);
+  });
+
+  test('may have 10 MiB in a file whose length nobody has signed, and no more', async () => {
+    for (const [bytes, isTaken] of [
+      [10 * 1024 * 1024, true],
+      [10 * 1024 * 1024 + 1, false],
+    ] as const) {
+      const site = new Site({}, 10, new TufRepository({ hashes: false }));
+      const files = site.repository.publish();
+      const name = `${site.repository.version('targets')}.targets.json`;
+      const padded = Buffer.alloc(bytes, ' ');
+      site.repository.bytes('targets').copy(padded);
+      site.source.serve(SHARED_GUN, new Map([...files, [name, padded]]));
+      if (isTaken) assert.equal(await site.digestOf(0), contentOf(0).sha256);
+      else await rejectsWithCode(site.digestOf(0), TrustError, 'length_exceeded');
+    }
   });
 });
