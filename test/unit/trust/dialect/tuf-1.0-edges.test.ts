@@ -56,6 +56,7 @@ describe('TUF 1.0 documents at the edge', () => {
   const OK: readonly (readonly [string, () => unknown])[] = [
     ['256 signatures', () => envelope({}, signatures(256))],
     ['4096 keys', () => keysOf(manyKeys(4095))],
+    ['32768 delegations', () => manyDelegations(32_768)],
     ['a spec_version of two numbers', () => tuf10.parseRoot(root({ spec_version: '1.0' }))],
     ['a spec_version of three numbers', () => tuf10.parseRoot(root({ spec_version: '1.10.31' }))],
     ['a file of no bytes', () => assert.equal(listed({ version: 1, length: 0 })?.length, 0)],
@@ -69,6 +70,7 @@ describe('TUF 1.0 documents at the edge', () => {
   const BAD: readonly (readonly [string, () => unknown])[] = [
     ['257 signatures', () => envelope({}, signatures(257))],
     ['4097 keys', () => keysOf(manyKeys(4096))],
+    ['32769 delegations', () => manyDelegations(32_769)],
     ...['0.1', '2.0', '11.0', 'x1.0', '1', '1.', '1.0.', '1.0.0-1', '1.0.0.0'].map(
       (version) =>
         [
@@ -223,6 +225,14 @@ describe('TUF 1.0 keys', () => {
     });
   }
 
+  it('of the root role are those by which a root is trusted', () => {
+    const body = tuf10.parseRoot(root({ keys: { k: ED25519, other: ED25519 } }));
+    assert.deepEqual(
+      [...tuf10.rootKeys(body, 'any', 'ignore-dates')],
+      [['k', { key: body.keys.get('k') }]],
+    );
+  });
+
   it('that are the same count as one, whatever they are called, and unusable ones as nothing else', () => {
     const usable = { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: hex } };
     const first = keysOf({ a: usable, b: usable });
@@ -285,6 +295,14 @@ function timestamp(meta: Plain): Envelope {
 
 function signatures(count: number): readonly Plain[] {
   return Array.from({ length: count }, (_, index) => ({ keyid: `k${index}`, sig: '00' }));
+}
+
+function manyDelegations(count: number): unknown {
+  const rest = { keyids: ['k'], threshold: 1, terminating: false, paths: [] };
+  const roles = Array.from({ length: count }, (_, index) => ({ name: `r${index}`, ...rest }));
+  const delegations = { keys: { k: ED25519 }, roles };
+  const file = envelope({ _type: 'targets', ...HEADER, targets: {}, delegations });
+  return tuf10.parseTargets(file, 'targets');
 }
 
 function manyKeys(count: number): Plain {
