@@ -9,6 +9,7 @@ import { Log, type LogSink } from '../observe/log.ts';
 import { type ConfiguredNames, Metrics } from '../observe/metrics.ts';
 import { OciError } from '../oci/errors.ts';
 import { parseRepositoryName, type Repository } from '../oci/names.ts';
+import { ruleName } from '../policy/rule.ts';
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
@@ -19,6 +20,7 @@ import { AnswerCounts } from './answer-memory.ts';
 import { ClientMemory } from './client-memory.ts';
 import { collectCollectionGauges, collectionStatuses } from './collection-status.ts';
 import { observedCoreEvents } from './core-events.ts';
+import { collectExceptionGauges, exceptionStatus } from './exceptions.ts';
 import { Generation, type Lasting } from './generation.ts';
 import { settingsThatLast } from './lasting-settings.ts';
 import { Reloads, type ReloadTrigger } from './reloads.ts';
@@ -197,6 +199,7 @@ export class App {
     this.#metrics.raiseTo('pinnace_cache_hits_total', { cache: 'answer' }, hits);
     this.#metrics.raiseTo('pinnace_cache_misses_total', { cache: 'answer' }, misses);
     collectTrustGauges(this.#metrics, this.#statusSources());
+    collectExceptionGauges(this.#metrics, this.#generation.core.breakGlass, this.#clock.now());
     const upkeeps = this.#generation.ownCollections.list();
     collectCollectionGauges(this.#metrics, { upkeeps, clock: this.#clock });
     collectUpstreamGauges(this.#metrics, this.#generation.core.registries.servers());
@@ -232,6 +235,7 @@ export class App {
       startedAt: new Date(this.#startedAt).toISOString(),
       isReady: this.#isReady,
       ...(lastReload === undefined ? {} : { lastReload }),
+      ...exceptionStatus(this.#generation, this.#clock.now()),
       repositories: repositoryStatuses(this.#statusSources()),
       ...(upkeeps.length === 0 ? {} : { collections: collectionStatuses(upkeeps) }),
       upstreams: upstreamStatuses(this.#generation.core.registries.servers(), this.#clock),
@@ -287,9 +291,10 @@ function repositoryNamed(name: string): Repository | undefined {
 
 function namesOf(config: Config): ConfiguredNames {
   return {
-    rules: config.rules.map(({ match, requirement }) => ({
-      rule: match,
-      trust: requirement.kind === 'verified' ? requirement.source : 'none',
+    rules: config.rules.map((rule) => ({
+      rule: ruleName(rule),
+      trust: rule.requirement.kind === 'verified' ? rule.requirement.source : 'none',
+      audit: rule.audit ?? false,
     })),
     upstreams: serverNames(config),
     collections: config.collections.map(({ name }) => name),

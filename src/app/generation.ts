@@ -124,16 +124,18 @@ export class Generation {
       trustFiles: this.core.trustFiles,
       relay: this.#relay,
       requests: this.#requests,
+      hasHardStopRules: this.config.rules.some(({ refusal }) => refusal === 'hard-stop'),
       ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },
     };
   }
 
   /** The pulls as a listener offers them. */
   #pullsFor({ completeFirst }: ListenerConfig): PullService {
-    const { pulls, held } = this.core;
-    if (completeFirst === undefined) return pulls;
+    const { verified: pulls, held, police } = this.core;
+    if (completeFirst === undefined) return this.core.pulls;
     const { clock } = this.#lasting;
-    return new CompletePulls({ pulls, held, clock, events: this.#completions, ...completeFirst });
+    const events = this.#completions;
+    return police(new CompletePulls({ pulls, held, clock, events, ...completeFirst }));
   }
 }
 

@@ -3,13 +3,16 @@ import type { Config } from '../config/config.ts';
 import { Collections, type TrustSource } from '../metadata/collections.ts';
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/names.ts';
+import { BreakGlass } from '../policy/break-glass.ts';
 import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { JoinedBlobs } from '../resolve/blob-joined.ts';
 import type { BlobEvents } from '../resolve/blob-ports.ts';
 import type { CompletionEvents, HeldContent } from '../resolve/complete-pulls.ts';
-import type { Refusal } from '../resolve/pull-service.ts';
+import { PolicedPulls } from '../resolve/policed-pulls.ts';
+import type { PullService, Refusal, VerifiedPullService } from '../resolve/pull-service.ts';
 import { TrustFiles } from '../resolve/trust-files.ts';
+import { UnverifiedContent } from '../resolve/unverified-content.ts';
 import { VerifiedPulls } from '../resolve/verified-pulls.ts';
 import type { ContentStoreEvents } from '../store/content-events.ts';
 import type { DiskContentStore } from '../store/content-store.ts';
@@ -38,9 +41,15 @@ export interface CoreEvents {
 
 /** Everything between a question and its answer, without any listener. */
 export interface PullCore {
-  readonly pulls: VerifiedPulls;
+  /** What a listener asks. */
+  readonly pulls: PullService;
+  /** The verified part of it alone. */
+  readonly verified: VerifiedPullService;
+  /** Puts round other verified pulls what operators let through. */
+  readonly police: (inner: VerifiedPullService) => PullService;
   readonly trustFiles: TrustFiles;
   readonly policy: Policy;
+  readonly breakGlass: BreakGlass;
   readonly collections: Collections;
   readonly state: DurableState;
   readonly registries: RegistryClient;
@@ -96,7 +105,7 @@ export function assembleCore(
 ): PullCore {
   const { version, clock, events, answerCounts } = context;
   requireUsableRoots(config);
-  const policy = compilePolicy(config.rules);
+  const policy = compilePolicy(config.rules, config.deny);
   const registries = new RegistryClient(upstreamOptions(config, clock), {
     version,
     clock,
@@ -109,29 +118,31 @@ export function assembleCore(
     clock,
     events: events.blobs,
   });
-  const shared = {
-    policy,
-    collections,
-    clock,
-    clockGuard,
-    refusalOf(error: unknown, rule: string | undefined): Refusal {
-      if (error instanceof StateError) events.stateFailed(error);
-      return refusalOfError(error, rule);
-    },
+  const refusalOf = (error: unknown, rule: string | undefined): Refusal => {
+    if (error instanceof StateError) events.stateFailed(error);
+    return refusalOfError(error, rule);
   };
-  const pulls = new VerifiedPulls({
+  const maxManifestBytes = config.limits.manifestBytes;
+  const shared = { policy, collections, clock, clockGuard, refusalOf };
+  const verified = new VerifiedPulls({
     ...shared,
     upstream: registries,
     manifests,
     blobs,
     pins: state,
     answers: new AnswerMemory(createAnswerCache(config.cache.maxManifestBytes), answerCounts),
-    maxManifestBytes: config.limits.manifestBytes,
+    maxManifestBytes,
     onJoinedManifest: events.joinedManifest,
   });
+  const breakGlass = new BreakGlass(config.breakGlass);
+  const read = { policy, upstream: registries, blobs, maxManifestBytes };
+  const unverified = new UnverifiedContent(read);
+  const police = (inner: VerifiedPullService): PullService =>
+    new PolicedPulls({ ...shared, inner, breakGlass, content: unverified });
   return {
     trustFiles: new TrustFiles(shared),
-    ...{ pulls, policy, collections, state, registries, content },
+    ...{ verified, police, pulls: police(verified), policy, breakGlass },
+    ...{ collections, state, registries, content },
     held: {
       capacityBytes: config.cache.maxBytes,
       has: (digest) => content.has(digest),

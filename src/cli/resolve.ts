@@ -9,8 +9,9 @@ import { loadConfig } from '../config/load.ts';
 import { OciError } from '../oci/errors.ts';
 import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
 import { repositoryName } from '../oci/names.ts';
+import { ruleName } from '../policy/rule.ts';
 import { REASON_TABLE } from '../refusal/reason-table.ts';
-import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
+import type { LetThroughManifest, Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { EXIT } from './exit-codes.ts';
 import { Progress } from './progress.ts';
 import type { CommandIo } from './serve.ts';
@@ -27,7 +28,13 @@ export interface ResolveOptions extends CommandIo {
 /** The verdict as `--json` prints it. */
 interface Report {
   readonly image: string;
-  readonly verdict: 'pinned' | 'passed-through' | 'refused' | 'inconclusive';
+  readonly verdict:
+    | 'pinned'
+    | 'passed-through'
+    | 'audit'
+    | 'break-glass'
+    | 'refused'
+    | 'inconclusive';
   readonly steps: readonly string[];
   readonly repository: string;
   readonly reference: string;
@@ -97,30 +104,37 @@ async function examine(core: PullCore, text: string, image: ImageReference): Pro
   const { repository, tag, digest } = image;
   const reference = digest ?? tag ?? '';
   const name = repositoryName(repository);
-  const rule = core.policy.match(repository);
+  const rules = core.policy.rulesOf(repository);
+  const rule = digest === undefined && tag !== undefined ? rules.forTag(tag) : rules.withoutTag;
   // The verdict stands here so that a reader of the JSON finds it at the top; what follows sets it.
   const base = { image: text, verdict: 'inconclusive' as const, repository: name, reference };
   const steps = [`repository ${name}, ${digest === undefined ? 'tag' : 'digest'} ${reference}`];
   if (rule?.requirement.kind === 'unverified') {
     steps.push(
-      `policy rule "${rule.match}" lets it through unverified: ${rule.requirement.reason}`,
+      `policy rule "${ruleName(rule)}" lets it through unverified: ${rule.requirement.reason}`,
     );
-    return { ...base, verdict: 'passed-through', steps, rule: rule.match };
+    return { ...base, verdict: 'passed-through', steps, rule: ruleName(rule) };
   }
   steps.push(
     rule === undefined
       ? 'no policy rule covers it'
-      : `policy rule "${rule.match}" asks trust source "${rule.requirement.source}"${signersText(rule.requirement.signers)}`,
+      : `policy rule "${ruleName(rule)}" asks trust source "${rule.requirement.source}"${signersText(rule.requirement)}`,
   );
   const answer =
     digest === undefined && tag !== undefined
       ? await core.pulls.manifestByTag(repository, tag, {})
       : await core.pulls.manifestByDigest(repository, digest ?? failNoReference(), {});
   const trust = rule === undefined ? {} : trustFacts(core, name, { rule, tag, steps });
-  const common = { ...base, ...(rule === undefined ? {} : { rule: rule.match }), ...trust };
-  return answer.verdict === 'pinned'
-    ? pinnedReport(common, answer, steps)
-    : refusedReport(common, answer, { steps, subject: { repository, reference } });
+  const common = { ...base, ...(rule === undefined ? {} : { rule: ruleName(rule) }), ...trust };
+  const subject = { repository, reference };
+  switch (answer.verdict) {
+    case 'pinned':
+      return pinnedReport(common, answer, steps);
+    case 'let-through':
+      return letThroughReport(common, answer, { steps, subject });
+    default:
+      return refusedReport(common, answer, { steps, subject });
+  }
 }
 
 function trustFacts(
@@ -192,6 +206,30 @@ function refusedReport(
   return { ...common, verdict, steps, reason, sentence, remedy: row.remedy };
 }
 
+/** What nothing has verified, and who has it served all the same. */
+function letThroughReport(
+  common: Common,
+  { passage, digest, mediaType, bytes }: LetThroughManifest,
+  told: Parameters<typeof refusedReport>[2],
+): Report {
+  const size = bytes.length;
+  const served = { digest, mediaType, size };
+  if (passage.by === 'rule') {
+    const steps = [...told.steps, `the registry has ${digest}; the rule asks for no more`];
+    return { ...common, ...served, verdict: 'passed-through', steps };
+  }
+  const steps = [...told.steps, passageText(passage)];
+  const refusal = refusedReport(common, passage.lifted, { ...told, steps });
+  return { ...refusal, ...served, verdict: passage.by };
+}
+
+function passageText(passage: Exclude<LetThroughManifest['passage'], { by: 'rule' }>): string {
+  if (passage.by === 'audit') return 'the rule is in audit: it is served unverified all the same';
+  const { approvedBy, reason, until } = passage.entry;
+  const end = new Date(until).toISOString();
+  return `break-glass until ${end}, approved by ${approvedBy}: ${reason}`;
+}
+
 function toText(report: Report): string {
   const lines = report.steps.map((step) => `  ${step}`);
   if (report.sentence !== undefined) {
@@ -213,8 +251,15 @@ function shortened(text: string): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }
 
-function signersText(signers: readonly string[]): string {
-  return signers.length === 0 ? '' : ` and needs the signatures of ${signers.join(' and ')}`;
+function signersText(requirement: {
+  readonly signers: readonly string[];
+  readonly signersNeeded?: number;
+}): string {
+  const { signers, signersNeeded = signers.length } = requirement;
+  if (signers.length === 0) return '';
+  return signersNeeded === signers.length
+    ? ` and needs the signatures of ${signers.join(' and ')}`
+    : ` and needs the signatures of ${signersNeeded} of ${signers.join(', ')}`;
 }
 
 function failNoReference(): never {

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
-import type { Rule } from '../policy/policy.ts';
 import { buildCredentials, fileReadAnew } from './build-credentials.ts';
+import { buildBreakGlass, buildDeny, buildRule } from './build-policy.ts';
 import type { Config, ListenerConfig, ServerConfig, UpstreamConfig } from './config.ts';
 import type { Credentials, KeyPair } from './connection.ts';
 import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
 import { type NamedFiles, parsePassword } from './named-files.ts';
 import { type ConfigPath, formatPath } from './path.ts';
 import type { ReadFile } from './read-file.ts';
-import type { ConfigFile, RuleEntry } from './schema.ts';
+import type { ConfigFile } from './schema.ts';
 import type { CredentialsEntry } from './schema-credentials.ts';
 import type { ListenerEntry } from './schema-network.ts';
 import type { ServerEntry, UpstreamEntry } from './schema-upstream.ts';
@@ -39,6 +39,8 @@ export class ConfigBuilder {
         Object.entries(file.upstreams).map(([host, entry]) => [host, this.#upstream(host, entry)]),
       ),
       rules: file.policy.map(buildRule),
+      deny: buildDeny(file.deny),
+      breakGlass: file.breakGlass.map(buildBreakGlass),
       state: file.state,
       cache: file.cache,
       log: file.log,
@@ -145,12 +147,4 @@ export function urlText(url: URL): string {
 function proxyFor(url: URL): ProxyEnvironment {
   const text = urlText(url);
   return { httpProxy: text, httpsProxy: text };
-}
-
-function buildRule(entry: RuleEntry): Rule {
-  const { match, trust, signers = [], reason = '', clients } = entry;
-  const callers = clients === undefined ? {} : { clients };
-  return trust === undefined
-    ? { match, requirement: { kind: 'unverified', reason }, ...callers }
-    : { match, requirement: { kind: 'verified', source: trust, signers }, ...callers };
 }

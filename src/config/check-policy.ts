@@ -1,10 +1,13 @@
 import type { NamePattern } from '../policy/name-pattern.ts';
-import { examineRules, type Rule } from '../policy/policy.ts';
+import { examineRules } from '../policy/policy.ts';
+import type { Rule } from '../policy/rule.ts';
+import { checkReach, type ReachableRule } from './check-reach.ts';
 import { locationAt, mayBelieve } from './check-trust.ts';
 import type { Findings } from './findings.ts';
 import { nearestName } from './nearest-name.ts';
 import type { ConfigPath } from './path.ts';
 import { coversHost, patternOf } from './patterns.ts';
+import { parseTags } from './policy-values.ts';
 import type { TolerantReader } from './tolerant.ts';
 
 const NOTARY_SIGNER = /^[-a-z0-9._]+(?:\/[-a-z0-9._]+)*$/;
@@ -14,22 +17,29 @@ interface PlacedRule {
   /** Undefined when the pattern cannot be read, which has been said elsewhere. */
   readonly pattern: NamePattern | undefined;
   readonly trust: string | undefined;
+  /** Undefined for all tags; patterns that cannot be read are left out. */
+  readonly tags: readonly string[] | undefined;
 }
+
+/** The keys of a rule that say something about verification. */
+const VERIFIED_KEYS = ['signersNeeded', 'digests', 'earlierDigests', 'audit'] as const;
 
 /** Checks the rules one by one and against trust sources and upstreams. */
 export function checkPolicy(config: TolerantReader, findings: Findings): void {
   const rules = Array.from({ length: config.count('policy') }, (_, index) => {
     const path = ['policy', index];
     const pattern = patternOf(config.text(...path, 'match'));
-    return { path, pattern, trust: config.text(...path, 'trust') };
+    return { path, pattern, trust: config.text(...path, 'trust'), tags: tagsAt(config, path) };
   });
   for (const rule of rules) {
     checkRuleForm(config, rule.path, findings);
+    checkVerifiedOnly(config, rule.path, findings);
+    checkNumbers(config, rule.path, findings);
     checkTrustName(config, rule, findings);
     checkSigners(config, rule, findings);
     checkRuleHost(config, rule, findings);
   }
-  checkPatternsTogether(rules, findings);
+  checkPatternsTogether(config, rules, findings);
   checkNothingIdle(config, rules, findings);
 }
 
@@ -115,20 +125,77 @@ function checkRuleHost(config: TolerantReader, rule: PlacedRule, findings: Findi
   );
 }
 
-function checkPatternsTogether(rules: readonly PlacedRule[], findings: Findings): void {
+function checkPatternsTogether(
+  config: TolerantReader,
+  rules: readonly PlacedRule[],
+  findings: Findings,
+): void {
   const seen = new Set<string>();
-  const distinct: Rule[] = [];
-  for (const { path, pattern } of rules) {
+  const distinct: ReachableRule[] = [];
+  for (const { path, pattern, tags } of rules) {
     if (pattern === undefined) continue;
-    if (seen.has(pattern.text)) {
-      findings.problem([...path, 'match'], `a second rule for ${pattern.text}`, 'keep one of them');
+    const names = tags === undefined ? [''] : tags.map((tag) => `:${tag}`);
+    const repeated = names.find((name) => seen.has(`${pattern.text}${name}`));
+    if (repeated !== undefined) {
+      const name = `${pattern.text}${repeated}`;
+      findings.problem([...path, 'match'], `a second rule for ${name}`, 'keep one of them');
       continue;
     }
-    seen.add(pattern.text);
+    for (const name of names) seen.add(`${pattern.text}${name}`);
     // Only the patterns are examined; what a rule demands makes no difference to that.
-    distinct.push({ match: pattern.text, requirement: { kind: 'unverified', reason: 'any' } });
+    const rule: Rule = {
+      match: pattern.text,
+      requirement: { kind: 'unverified', reason: 'any' },
+      ...(tags === undefined ? {} : { tags }),
+    };
+    distinct.push({ path, pattern, rule });
   }
-  for (const warning of examineRules(distinct).warnings) findings.warning(['policy'], warning);
+  const { warnings } = examineRules(distinct.map(({ rule }) => rule));
+  for (const warning of warnings) findings.warning(['policy'], warning);
+  checkReach(distinct, config.names('upstreams'), findings);
+}
+
+/** Says what would be ignored where nothing is verified. */
+function checkVerifiedOnly(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  if (!config.has(...path, 'allowUnverified')) return;
+  const denied = (['signers', 'keys'] as const).map((key) => ['deny', key] as const);
+  for (const key of [...VERIFIED_KEYS.map((each) => [each] as const), ...denied]) {
+    if (!config.has(...path, ...key)) continue;
+    findings.problem([...path, ...key], 'cannot be checked with allowUnverified', 'remove it');
+  }
+}
+
+function checkNumbers(config: TolerantReader, path: ConfigPath, findings: Findings): void {
+  const needed = config.number(...path, 'signersNeeded');
+  const signers = config.count(...path, 'signers');
+  if (needed !== undefined && needed > signers) {
+    findings.problem(
+      [...path, 'signersNeeded'],
+      `is ${needed}, but there are ${signers} signers`,
+      'name more signers, or ask for fewer',
+    );
+  }
+  const digests = config.text(...path, 'digests') ?? 'vouched';
+  if (digests !== 'vouched' && config.has(...path, 'earlierDigests')) {
+    findings.problem(
+      [...path, 'earlierDigests'],
+      `belongs to digests: vouched, not to ${digests}`,
+      'remove one of them',
+    );
+  }
+  if (config.isTrue(...path, 'audit')) {
+    findings.warning(
+      [...path, 'audit'],
+      'nothing that this rule would refuse is refused, but what a deny list has',
+    );
+  }
+}
+
+function tagsAt(config: TolerantReader, path: ConfigPath): readonly string[] | undefined {
+  if (!config.has(...path, 'tags')) return undefined;
+  return Array.from({ length: config.count(...path, 'tags') }, (_, index) =>
+    config.text(...path, 'tags', index),
+  ).filter((text): text is string => text !== undefined && parseTags(text).ok);
 }
 
 /** Points out what is configured and will never be used, which mostly is a slip of the pen elsewhere. */

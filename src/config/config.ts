@@ -1,5 +1,7 @@
 import type { Platform } from '../oci/platform.ts';
-import type { Rule } from '../policy/policy.ts';
+import type { BreakGlassEntry } from '../policy/break-glass.ts';
+import type { DenyEntries } from '../policy/deny-list.ts';
+import type { Rule } from '../policy/rule.ts';
 import type { ClientsConfig } from './clients-config.ts';
 import type { Credentials, KeyPair, OwnCollectionConfig, TrustSourceConfig } from './connection.ts';
 import type { ProxyEnvironment } from './env.ts';
@@ -104,6 +106,10 @@ export interface Config {
   readonly collections: readonly OwnCollectionConfig[];
   /** Accepted by `compilePolicy` as they are. */
   readonly rules: readonly Rule[];
+  /** What is never served, whatever the rule. */
+  readonly deny: DenyEntries;
+  /** Exceptions that end by themselves; those that have ended are among them. */
+  readonly breakGlass: readonly BreakGlassEntry[];
   readonly state: { readonly kind: 'sqlite' };
   readonly cache: CacheConfig;
   readonly log: { readonly level: LogLevel };

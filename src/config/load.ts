@@ -1,9 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { compilePolicy, examineRules } from '../policy/policy.ts';
 import { ConfigBuilder } from './build.ts';
 import { buildClients } from './build-clients.ts';
 import { buildCollection } from './build-collections.ts';
+import { buildDeny, buildRule } from './build-policy.ts';
 import { buildTrustSource } from './build-trust.ts';
+import { checkBreakGlass } from './check-break-glass.ts';
 import { checkClients } from './check-clients.ts';
 import { checkCollections } from './check-collections.ts';
 import { checkCredentials, checkDockerLogins } from './check-credentials.ts';
@@ -63,6 +66,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Lo
   const file = checkForm(source, findings);
   checkTogether(source.data, options, findings);
   const now = (options.clock ?? systemClock).now();
+  if (file !== undefined) checkExceptions(file, now, findings);
   const files: NamedFiles =
     options.checkFiles === false
       ? new Map()
@@ -97,6 +101,14 @@ function checkTogether(data: unknown, options: LoadOptions, findings: Findings):
   checkCollections(reader, findings);
   checkClients(reader, findings);
   checkPolicy(reader, findings);
+}
+
+/** Exceptions are checked against rules, so only once every rule has the right form. */
+function checkExceptions(file: ConfigFile, now: number, findings: Findings): void {
+  const rules = file.policy.map(buildRule);
+  const isUsable = examineRules(rules).problems.length === 0;
+  const policy = isUsable ? compilePolicy(rules, buildDeny(file.deny)) : undefined;
+  checkBreakGlass(file.breakGlass, { policy, deny: file.deny, now }, findings);
 }
 
 /** Lets one sentence stand for all that follows from the use of something that this version does not have. */

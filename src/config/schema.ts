@@ -1,25 +1,20 @@
 import { z } from 'zod';
-import { parseCallerPattern } from '../policy/callers.ts';
-import { parsePattern } from './patterns.ts';
 import { type ClientsEntry, clientsSchema } from './schema-clients.ts';
 import { type CollectionEntry, collectionSchema } from './schema-collections.ts';
 import { duration, flag, parsed, size } from './schema-leaves.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
 import { adminSchema, type ListenerEntry, listenerSchema } from './schema-network.ts';
-import { exactlyOneOf } from './schema-parts.ts';
+import {
+  type BreakGlassItem,
+  breakGlassSchema,
+  type DenyEntry,
+  denySchema,
+  type RuleEntry,
+  ruleSchema,
+} from './schema-policy.ts';
 import { type TrustEntry, trustSchema } from './schema-trust.ts';
 import { type UpstreamEntry, upstreamSchema } from './schema-upstream.ts';
 import { type HostPort, parseHostName } from './values.ts';
-
-/** A policy rule as written; it has either `trust` or `allowUnverified` with `reason`. */
-export interface RuleEntry {
-  readonly match: string;
-  readonly trust?: string;
-  readonly signers?: readonly string[];
-  readonly allowUnverified?: true;
-  readonly reason?: string;
-  readonly clients?: readonly string[];
-}
 
 /** How much is logged, from least to most. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -34,6 +29,8 @@ export interface ConfigFile {
   readonly trust: Readonly<Record<string, TrustEntry>>;
   readonly collections: Readonly<Record<string, CollectionEntry>>;
   readonly policy: readonly RuleEntry[];
+  readonly deny: DenyEntry;
+  readonly breakGlass: readonly BreakGlassItem[];
   readonly state: { readonly kind: 'sqlite' };
   /** Bytes. */
   readonly cache: { readonly maxBytes: number; readonly maxManifestBytes: number };
@@ -44,91 +41,8 @@ export interface ConfigFile {
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const NAME_PROBLEM = 'is not a name (lower-case letters, digits and dashes, at most 63)';
-const SIGNER = /^[^\s\p{C}]{1,200}$/u;
 
 const nameSchema = z.string().regex(NAME, NAME_PROBLEM);
-
-const ruleSchema: z.ZodType<RuleEntry> = z
-  .strictObject({
-    match: parsed(
-      'pattern',
-      {
-        text: 'Repositories the rule is for: host and path, * within one part of the path, ** for any number of parts. The most specific pattern applies.',
-        example: 'registry.example.com/team/**',
-      },
-      parsePattern,
-    ),
-    trust: z.exactOptional(
-      z.string().meta({
-        description: 'Trust source that says what tags mean.',
-        [EXAMPLE_MEMBER]: 'corp',
-      }),
-    ),
-    signers: z.exactOptional(
-      z
-        .array(
-          parsed('signer', { text: 'Signer.' }, (text) =>
-            SIGNER.test(text)
-              ? { ok: true, value: text }
-              : {
-                  ok: false,
-                  problem: 'is not the name of a signer',
-                  fix: 'write the name as in docker trust signer add, or that of a delegated role',
-                },
-          ),
-        )
-        .min(1, 'is an empty list')
-        .meta({
-          description:
-            'Signers that must each have signed the very same digest: names as in docker trust signer add, or for tuf those of delegated roles.',
-          [EXAMPLE_MEMBER]: ['alice', 'bob'],
-        }),
-    ),
-    allowUnverified: z.exactOptional(
-      z.literal(true).meta({
-        description: 'Relay these repositories without any verification, instead of trust.',
-      }),
-    ),
-    reason: z.exactOptional(
-      z
-        .string()
-        .regex(/\S/, 'is empty')
-        .max(500, 'is longer than 500 characters')
-        .meta({
-          description: 'Why that is acceptable; shown in the status page.',
-          [EXAMPLE_MEMBER]: 'throw-away builds',
-        }),
-    ),
-    clients: z.exactOptional(
-      z
-        .array(
-          parsed('caller', { text: 'Caller.' }, (text) =>
-            parseCallerPattern(text) === undefined
-              ? {
-                  ok: false,
-                  problem: 'names no caller',
-                  fix: 'write CLIENTS/NAME, CLIENTS/@GROUP or CLIENTS/*, with the name of an entry under clients in front',
-                }
-              : { ok: true, value: text },
-          ),
-        )
-        .min(1, 'is an empty list')
-        .meta({
-          description:
-            'Who may pull these repositories; without it, whoever the listener lets in. CLIENTS/NAME is one caller, CLIENTS/@GROUP a group, CLIENTS/* everyone whom that entry of clients knows.',
-          [EXAMPLE_MEMBER]: ['staff/alice', 'nodes/*'],
-        }),
-    ),
-  })
-  .meta({
-    description: 'One rule.',
-    ...exactlyOneOf(['trust', 'allowUnverified']),
-    dependentRequired: {
-      allowUnverified: ['reason'],
-      signers: ['trust'],
-      reason: ['allowUnverified'],
-    },
-  });
 
 const stateSchema = z
   .strictObject({
@@ -216,6 +130,13 @@ export const configSchema: z.ZodType<ConfigFile> = z
     }),
     policy: z.array(ruleSchema).prefault([]).meta({
       description: 'What is demanded of which repositories. What no rule is for is refused.',
+    }),
+    deny: denySchema(
+      'What is never served, whatever rule is for it: also what allowUnverified relays, and what audit or breakGlass would let through.',
+    ).prefault({}),
+    breakGlass: z.array(breakGlassSchema).prefault([]).meta({
+      description:
+        'Exceptions for single images, each with a name, a reason and an end; they lift refusals, but no deny list.',
     }),
     state: stateSchema,
     cache: cacheSchema,

@@ -17,6 +17,12 @@ export class TolerantReader {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** The number at `path`. */
+  number(...path: ConfigPath): number | undefined {
+    const value = valueAt(this.#data, path);
+    return typeof value === 'number' ? value : undefined;
+  }
+
   /** Whether anything stands at `path`, whatever it is. */
   has(...path: ConfigPath): boolean {
     return valueAt(this.#data, path) !== undefined;

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts';
-import type { FoundTarget, Search, TargetConvention } from '../trust/tag-search.ts';
+import type { Search } from '../trust/search.ts';
+import { demandKey, demandOf, type Signers } from '../trust/signer-demand.ts';
+import type { FoundTarget, TargetConvention } from '../trust/tag-search.ts';
 import { requireFresh } from '../trust/trusted-root.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
@@ -20,6 +22,8 @@ export interface CollectionOptions {
 export interface Pin extends FoundTarget {
   /** Milliseconds since the epoch: the earliest signed expiry the answer rests on. */
   readonly freshUntil: number;
+  /** The denied key without whose signature the answer would not stand. Then it must not be served. */
+  readonly deniedKey?: string;
 }
 
 /** A tag with a digest, and until when it may be said to have it (milliseconds since the epoch, or without end). */
@@ -27,6 +31,9 @@ interface TagOfDigest {
   readonly tag: string;
   readonly until: number;
 }
+
+/** Tags by SHA-256. */
+type TagIndex = ReadonlyMap<string, readonly TagOfDigest[]>;
 
 /** What a trust source says of the tags of one repository. */
 export class Collection {
@@ -36,7 +43,7 @@ export class Collection {
   readonly #convention: TargetConvention;
   readonly #clock: Clock;
   readonly #pins = new WeakMap<TrustedSet, Map<string, Pin>>();
-  readonly #tagIndexes = new WeakMap<TrustedSet, Map<string, ReadonlyMap<string, TagOfDigest>>>();
+  readonly #tagIndexes = new WeakMap<TrustedSet, Map<string, TagIndex>>();
 
   constructor({ key, convention, metadata, clock }: CollectionOptions) {
     this.key = key;
@@ -66,7 +73,7 @@ export class Collection {
   }
 
   /** The pin of a tag if it is known, fresh and in force; no waiting, no network. For the hot path. */
-  pinNow(tag: string, signers: readonly string[]): Pin | undefined {
+  pinNow(tag: string, signers: Signers): Pin | undefined {
     const set = this.metadata.setNow();
     const pin = set && this.#pins.get(set)?.get(pinKey(tag, signers));
     return pin !== undefined && pin.freshUntil > this.#clock.now() ? pin : undefined;
@@ -79,7 +86,7 @@ export class Collection {
    * @throws {TrustServerError} could not find out, and no earlier answer may stand in
    * @throws {StateError} `state_unreadable`
    */
-  async pin(tag: string, signers: readonly string[], signal?: AbortSignal): Promise<Answer<Pin>> {
+  async pin(tag: string, signers: Signers, signal?: AbortSignal): Promise<Answer<Pin>> {
     return await this.metadata.answer(
       signal,
       async (set) => await this.#findPin(set, tag, signers),
@@ -87,7 +94,7 @@ export class Collection {
   }
 
   /** The tags that `pin` would answer; throws as `pin` does. */
-  async tags(signers: readonly string[], signal?: AbortSignal): Promise<Answer<readonly string[]>> {
+  async tags(signers: Signers, signal?: AbortSignal): Promise<Answer<readonly string[]>> {
     return await this.draw(() => this.#listInForce(signers), signal);
   }
 
@@ -101,21 +108,16 @@ export class Collection {
     });
   }
 
-  /** A tag that is signed with this SHA-256 (lower-case hex), or undefined when there is none; throws as `pin` does. */
-  async tagOf(
-    sha256: string,
-    signers: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<string | undefined> {
+  /** The tags that are signed with this SHA-256 (lower-case hex) and in force; throws as `pin` does. */
+  async tagsOf(sha256: string, signers: Signers, signal?: AbortSignal): Promise<readonly string[]> {
     const { value } = await this.metadata.answer(signal, async (set) => {
-      const index =
-        this.#tagIndexes.get(set) ?? new Map<string, ReadonlyMap<string, TagOfDigest>>();
-      this.#tagIndexes.set(set, index);
-      const key = pinKey('', signers);
-      const known = index.get(key) ?? (await this.#indexTags(set, signers));
-      index.set(key, known);
-      const found = known.get(sha256);
-      return found !== undefined && found.until > this.#clock.now() ? found.tag : undefined;
+      const indexes = this.#tagIndexes.get(set) ?? new Map<string, TagIndex>();
+      this.#tagIndexes.set(set, indexes);
+      const key = demandKey(signers);
+      const index = indexes.get(key) ?? (await this.#indexTags(set, signers));
+      indexes.set(key, index);
+      const now = this.#clock.now();
+      return (index.get(sha256) ?? []).filter(({ until }) => until > now).map(({ tag }) => tag);
     });
     return value;
   }
@@ -126,7 +128,7 @@ export class Collection {
   }
 
   /** The pin last given for a tag, however old; for explanations, never for serving. */
-  lastPin(tag: string, signers: readonly string[]): Pin | undefined {
+  lastPin(tag: string, signers: Signers): Pin | undefined {
     const set = this.state?.set;
     return set && this.#pins.get(set)?.get(pinKey(tag, signers));
   }
@@ -146,7 +148,7 @@ export class Collection {
     await this.metadata.loadOnly();
   }
 
-  async #findPin(set: TrustedSet, tag: string, signers: readonly string[]): Promise<Pin> {
+  async #findPin(set: TrustedSet, tag: string, signers: Signers): Promise<Pin> {
     const pins = this.#pins.get(set) ?? new Map<string, Pin>();
     this.#pins.set(set, pins);
     const known = pins.get(pinKey(tag, signers));
@@ -158,39 +160,54 @@ export class Collection {
     const { role, expiresAt: end = Number.POSITIVE_INFINITY } = found;
     // One tag may have been approved for a shorter time than the role stands.
     requireFresh(role, end, now);
-    const pin: Pin = { ...found, freshUntil: Math.min(set.freshUntil(visited, now), end) };
+    const deniedKey = deniedKeyBehind(set, visited, signers);
+    const pin: Pin = {
+      ...found,
+      freshUntil: Math.min(set.freshUntil(visited, now), end),
+      ...(deniedKey === undefined ? {} : { deniedKey }),
+    };
     pins.set(pinKey(tag, signers), pin);
     return pin;
   }
 
-  *#listInForce(signers: readonly string[]): Search<readonly string[]> {
+  *#listInForce(signers: Signers): Search<readonly string[]> {
     const now = this.#clock.now();
     const tags: string[] = [];
     for (const tag of yield* this.#convention.list(signers)) {
-      const { expiresAt } = yield* this.#convention.find(tag, signers);
-      if (expiresAt === undefined || expiresAt > now) tags.push(tag);
+      const { expiresAt = Number.POSITIVE_INFINITY, deniedSigner } = yield* this.#convention.find(
+        tag,
+        signers,
+      );
+      if (expiresAt > now && deniedSigner === undefined) tags.push(tag);
     }
     return tags;
   }
 
-  async #indexTags(
-    set: TrustedSet,
-    signers: readonly string[],
-  ): Promise<ReadonlyMap<string, TagOfDigest>> {
+  async #indexTags(set: TrustedSet, signers: Signers): Promise<TagIndex> {
     const { find, list } = this.#convention;
-    const bySha256 = new Map<string, TagOfDigest>();
+    const bySha256 = new Map<string, TagOfDigest[]>();
     for (const tag of await this.metadata.search(set, list(signers), new Set())) {
       const found = await this.metadata.search(set, find(tag, signers), new Set());
+      if (found.deniedSigner !== undefined) continue;
       const until = found.expiresAt ?? Number.POSITIVE_INFINITY;
-      const earlier = bySha256.get(found.sha256);
-      // Of several tags with one digest the one that lasts longest says most.
-      if (earlier === undefined || until >= earlier.until)
-        bySha256.set(found.sha256, { tag, until });
+      const known = bySha256.get(found.sha256);
+      if (known === undefined) bySha256.set(found.sha256, [{ tag, until }]);
+      else known.push({ tag, until });
     }
     return bySha256;
   }
 }
 
-function pinKey(tag: string, signers: readonly string[]): string {
-  return signers.length === 0 ? tag : `${tag}\n${signers.join('\n')}`;
+function pinKey(tag: string, signers: Signers): string {
+  const key = demandKey(signers);
+  return key === '' ? tag : `${tag}\n${key}`;
+}
+
+function deniedKeyBehind(
+  set: TrustedSet,
+  roles: Iterable<string>,
+  signers: Signers,
+): string | undefined {
+  const { deniedKeys } = demandOf(signers);
+  return deniedKeys.size === 0 ? undefined : set.deniedKeyBehind(roles, deniedKeys);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { Search } from '../trust/tag-search.ts';
+import type { Search } from '../trust/search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import { sha256Hex } from '../trust/verified-file.ts';
 import type { Answer, TrustedMetadata } from './trusted-metadata.ts';

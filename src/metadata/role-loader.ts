@@ -1,6 +1,6 @@
 import { SingleFlight } from '../base/single-flight.ts';
 import { TrustError } from '../trust/errors.ts';
-import type { RoleRequest, Search } from '../trust/tag-search.ts';
+import type { RoleRequest, Search } from '../trust/search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { withinDeadline } from './deadline.ts';

@@ -2,7 +2,7 @@ import { abortable } from '../base/abortable.ts';
 import { asError } from '../base/as-error.ts';
 import type { Clock } from '../base/clock.ts';
 import { TrustError } from '../trust/errors.ts';
-import type { Search } from '../trust/tag-search.ts';
+import type { Search } from '../trust/search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { inTime } from './deadline.ts';

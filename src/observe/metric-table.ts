@@ -16,12 +16,15 @@ export const REQUEST_KINDS = [
 
 /**
  * How a request ended: `pinned` (verified content was sent), `passed_through` (relayed unverified by an explicit rule),
+ * `audit` and `break_glass` (sent although it would be refused, by an operator's word),
  * `refused` (proved bad or not allowed), `inconclusive` (could not be found out), `answered` (nothing to verify),
  * `rejected` (malformed or unsupported), `failed` (an internal error), `cut` (begun, then broken off).
  */
 export const REQUEST_VERDICTS = [
   'pinned',
   'passed_through',
+  'audit',
+  'break_glass',
   'refused',
   'inconclusive',
   'answered',
@@ -237,6 +240,26 @@ export const METRIC_TABLE = {
   pinnace_state_errors_total: {
     type: 'counter',
     help: 'Failures to read or write the durable trust state.',
+    labels: {},
+  },
+  pinnace_audited_refusals_total: {
+    type: 'counter',
+    help: 'Manifests that a rule in audit let through although they would be refused, by reason code.',
+    labels: { reason: REASONS, rule: CONFIGURED },
+  },
+  pinnace_break_glass_answers_total: {
+    type: 'counter',
+    help: 'Manifests that went out by break-glass although they would be refused, by reason code.',
+    labels: { reason: REASONS },
+  },
+  pinnace_break_glass_active: {
+    type: 'gauge',
+    help: 'Break-glass entries in force now.',
+    labels: {},
+  },
+  pinnace_break_glass_ends_in_seconds: {
+    type: 'gauge',
+    help: 'Time until the last break-glass entry in force ends; 0 when none is.',
     labels: {},
   },
   pinnace_config_reloads_total: {

@@ -30,7 +30,12 @@ export type HistogramName = NamesOf<'histogram'>;
 /** The names of the configuration that appear in labels. */
 export interface ConfiguredNames {
   /** Each policy rule (its `match`) with its trust source's name; its refusals start at zero. */
-  readonly rules?: readonly { readonly rule: string; readonly trust: string }[];
+  readonly rules?: readonly {
+    readonly rule: string;
+    readonly trust: string;
+    /** Whether it is in audit; default false. */
+    readonly audit?: boolean;
+  }[];
   /** The upstreams' and trust sources' names, whose series start at zero. */
   readonly upstreams?: readonly string[];
   /** The names of the site's own collections, whose series start at zero. */
@@ -100,6 +105,11 @@ export class Metrics {
     for (const { rule, trust } of [...shown, { rule: NONE, trust: NONE }]) {
       for (const reason of REASON_CODES) {
         this.count('pinnace_refusals_total', { reason, rule, trust }, 0);
+      }
+    }
+    for (const { rule } of shown.filter(({ audit }) => audit === true)) {
+      for (const reason of REASON_CODES) {
+        this.count('pinnace_audited_refusals_total', { reason, rule }, 0);
       }
     }
     for (const trust of new Set(rules.map((each) => each.trust))) {

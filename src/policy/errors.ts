@@ -6,9 +6,10 @@ export type PatternCode =
   | 'PATH_MISSING'
   | 'HOST_INVALID'
   | 'COMPONENT_INVALID'
-  | 'WILDCARD_MISPLACED';
+  | 'WILDCARD_MISPLACED'
+  | 'TAG_PATTERN_INVALID';
 
-/** A `host/path` pattern that breaks its grammar; `detail.pattern` and `detail.part` say where. */
+/** A `host/path` pattern, or one for tags, that breaks its grammar; `detail.pattern` and `detail.part` say where. */
 export class PolicyPatternError extends CodedError<PatternCode> {}
 
 /** Rules that cannot form a policy; `detail.problems` lists every one of them in words. */

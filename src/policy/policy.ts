@@ -1,37 +1,21 @@
 import { type Repository, repositoryName } from '../oci/names.ts';
+import { type DenyEntries, DenyList, NOTHING_DENIED } from './deny-list.ts';
 import { PolicyError, PolicyPatternError } from './errors.ts';
-import { type NamePattern, parseNamePattern } from './name-pattern.ts';
-import { findOverlaps } from './overlap.ts';
-import { PatternIndex } from './pattern-index.ts';
+import { matchesName, parseNamePattern } from './name-pattern.ts';
+import { entryName, findOverlaps, type RuleEntry } from './overlap.ts';
+import { RepositoryRules } from './repository-rules.ts';
+import type { Rule } from './rule.ts';
+import { compareSpecificity } from './specificity.ts';
+import { compareTagSpecificity, parseTagPattern } from './tag-pattern.ts';
 
-/** What a rule demands before content of its repositories is served. */
-export type Requirement =
-  | {
-      readonly kind: 'verified';
-      /** The trust source's name in the configuration. */
-      readonly source: string;
-      /** Signers that must all have signed the digest; empty: the source's publishers suffice. */
-      readonly signers: readonly string[];
-    }
-  | {
-      readonly kind: 'unverified';
-      /** Why the operator does without verification. */
-      readonly reason: string;
-    };
-
-/** One rule of the policy as the operator wrote it. */
-export interface Rule {
-  /** A `host/path` pattern, see `parseNamePattern`. */
-  readonly match: string;
-  readonly requirement: Requirement;
-  /** Who may pull, see `CallerList`; absent: whoever the listener lets in. */
-  readonly clients?: readonly string[];
-}
-
-/** Decides which rule applies to a repository. */
+/** Decides which rule applies. */
 export interface Policy {
-  /** The most specific rule that covers `repository`; undefined if there is none, which means: refuse. */
+  /** The rule for what is asked of `repository` without a tag; undefined if there is none, which means: refuse. */
   match(repository: Repository): Rule | undefined;
+  /** All rules that can apply to what is asked of `repository`. */
+  rulesOf(repository: Repository): RepositoryRules;
+  /** What is never served under a rule of this policy, what is denied everywhere included. */
+  denied(rule: Rule): DenyList;
 }
 
 /** What an examination of rules found, in words for the operator. */
@@ -48,9 +32,9 @@ const MEMO_ENTRIES = 10_000;
 /** Finds everything that is wrong or doubtful in `rules`: bad patterns, equal patterns, ties between patterns. */
 export function examineRules(rules: readonly Rule[]): PolicyFindings {
   const { entries, problems } = parseRules(rules);
-  const warnings = findOverlaps(entries.map((entry) => entry.pattern)).map(
-    ({ preferred, other }) =>
-      `"${preferred}" and "${other}" cover some of the same repositories and neither is more specific; "${preferred}" applies there`,
+  const warnings = findOverlaps(entries).map(
+    ({ preferred, other, example }) =>
+      `"${preferred}" and "${other}" cover some of the same images, such as ${example}, and neither is more specific; "${preferred}" applies there`,
   );
   return { problems, warnings };
 }
@@ -58,40 +42,59 @@ export function examineRules(rules: readonly Rule[]): PolicyFindings {
 /**
  * Compiles rules once for many questions. The order of the rules has no meaning.
  *
+ * @param deny - what is denied whatever the rule; default: nothing
  * @throws {PolicyError} `POLICY_INVALID` with every problem in `detail.problems`
  */
-export function compilePolicy(rules: readonly Rule[]): Policy {
+export function compilePolicy(rules: readonly Rule[], deny: DenyEntries = NOTHING_DENIED): Policy {
   const { entries, problems } = parseRules(rules);
   if (problems.length > 0) {
     throw new PolicyError('POLICY_INVALID', `the policy is not usable: ${problems.join('; ')}`, {
       detail: { problems },
     });
   }
-  return new CompiledPolicy(new PatternIndex(entries));
-}
-
-interface RuleEntry {
-  readonly pattern: NamePattern;
-  readonly rule: Rule;
+  const denied = new Map(
+    rules.map((rule) => [rule, new DenyList([deny, rule.deny ?? NOTHING_DENIED])]),
+  );
+  return new CompiledPolicy(entries, denied);
 }
 
 class CompiledPolicy implements Policy {
-  readonly #index: PatternIndex<RuleEntry>;
+  /** Most specific first. */
+  readonly #entries: readonly RuleEntry[];
+  readonly #denied: ReadonlyMap<Rule, DenyList>;
   /** Least recently used first. Bounded, because clients choose the names that are asked for. */
-  readonly #memo = new Map<string, Rule | undefined>();
+  readonly #memo = new Map<string, RepositoryRules>();
 
-  constructor(index: PatternIndex<RuleEntry>) {
-    this.#index = index;
+  constructor(entries: readonly RuleEntry[], denied: ReadonlyMap<Rule, DenyList>) {
+    this.#entries = entries.toSorted(compareEntries);
+    this.#denied = denied;
   }
 
   match(repository: Repository): Rule | undefined {
+    return this.rulesOf(repository).withoutTag;
+  }
+
+  rulesOf(repository: Repository): RepositoryRules {
     const name = repositoryName(repository);
-    const isKnown = this.#memo.has(name);
-    const rule = isKnown ? this.#memo.get(name) : this.#index.find(repository)?.rule;
+    const known = this.#memo.get(name);
+    const rules = known ?? this.#find(repository);
     this.#memo.delete(name);
-    this.#memo.set(name, rule);
-    if (!isKnown) this.#shrink();
-    return rule;
+    this.#memo.set(name, rules);
+    if (known === undefined) this.#shrink();
+    return rules;
+  }
+
+  denied(rule: Rule): DenyList {
+    const denied = this.#denied.get(rule);
+    // To answer with an empty list would be to let through what is denied.
+    if (denied === undefined) throw new Error('asked about a rule of another policy');
+    return denied;
+  }
+
+  #find(repository: Repository): RepositoryRules {
+    return new RepositoryRules(
+      this.#entries.filter(({ pattern }) => matchesName(pattern, repository)),
+    );
   }
 
   #shrink(): void {
@@ -99,6 +102,10 @@ class CompiledPolicy implements Policy {
     const oldest = this.#memo.keys().next().value;
     if (oldest !== undefined) this.#memo.delete(oldest);
   }
+}
+
+function compareEntries(a: RuleEntry, b: RuleEntry): number {
+  return compareSpecificity(a.pattern, b.pattern) || compareTagSpecificity(a.tags, b.tags);
 }
 
 function parseRules(rules: readonly Rule[]): {
@@ -109,25 +116,30 @@ function parseRules(rules: readonly Rule[]): {
   const problems: string[] = [];
   const firstPlace = new Map<string, number>();
   for (const [place, rule] of rules.entries()) {
-    const pattern = tryParse(rule);
-    if (pattern instanceof PolicyPatternError) {
-      problems.push(`rule ${place}: ${pattern.message}`);
+    const parsed = tryParse(rule);
+    if (parsed instanceof PolicyPatternError) {
+      problems.push(`rule ${place}: ${parsed.message}`);
       continue;
     }
-    const earlier = firstPlace.get(pattern.text);
-    if (earlier !== undefined) {
-      problems.push(`rule ${place}: pattern "${pattern.text}" is already that of rule ${earlier}`);
-      continue;
+    for (const entry of parsed) {
+      const name = entryName(entry);
+      const earlier = firstPlace.get(name);
+      if (earlier === undefined) {
+        firstPlace.set(name, place);
+        entries.push(entry);
+      } else {
+        problems.push(`rule ${place}: pattern "${name}" is already that of rule ${earlier}`);
+      }
     }
-    firstPlace.set(pattern.text, place);
-    entries.push({ pattern, rule });
   }
   return { entries, problems };
 }
 
-function tryParse(rule: Rule): NamePattern | PolicyPatternError {
+function tryParse(rule: Rule): readonly RuleEntry[] | PolicyPatternError {
   try {
-    return parseNamePattern(rule.match);
+    const pattern = parseNamePattern(rule.match);
+    if (rule.tags === undefined) return [{ pattern, rule }];
+    return rule.tags.map((text) => ({ pattern, rule, tags: parseTagPattern(text) }));
   } catch (error) {
     if (error instanceof PolicyPatternError) return error;
     throw error;

@@ -100,6 +100,13 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     logLevel: 'error',
     retryAfterSeconds: 60,
   }),
+  denied_by_rule: refused({
+    happened: (facts) => {
+      const what = factText(facts, 'denied');
+      return `the operator of Pinnace has denied it${what === undefined ? '' : ` (${what})`}`;
+    },
+    remedy: 'Use another version, or ask the operator of Pinnace why this one is on a deny list.',
+  }),
   clock_went_back: inconclusive({
     happened: (facts) => {
       const newest = factText(facts, 'newestSeen');

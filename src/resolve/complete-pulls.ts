@@ -9,12 +9,14 @@ import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
 import type { Platform } from '../oci/platform.ts';
 import { ImageListing } from './image-listing.ts';
 import type {
+  BlobOptions,
   PullOptions,
-  PullService,
   Refusal,
   ServedBlob,
   ServedManifest,
   ServedTags,
+  Treatment,
+  VerifiedPullService,
 } from './pull-service.ts';
 import { WholeImages } from './whole-images.ts';
 
@@ -52,7 +54,7 @@ export interface CompletionEvents {
 
 /** What a `CompletePulls` works with. */
 export interface CompletePullsOptions {
-  readonly pulls: PullService;
+  readonly pulls: VerifiedPullService;
   readonly held: HeldContent;
   readonly clock: Clock;
   readonly events: CompletionEvents;
@@ -74,7 +76,7 @@ const MAX_TURNS = 3;
  * content is a refusal of the tag, the only refusal that engines with a second endpoint obey. Everything else passes
  * through.
  */
-export class CompletePulls implements PullService {
+export class CompletePulls implements VerifiedPullService {
   readonly #options: CompletePullsOptions;
   readonly #flights = new SingleFlight<string, Refusal | undefined>();
   readonly #whole = new WholeImages();
@@ -84,12 +86,12 @@ export class CompletePulls implements PullService {
     this.#options = options;
   }
 
-  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
-    return this.#options.pulls.forbids(repository, caller);
+  forbids(repository: Repository, caller: Caller | undefined, tag?: Tag): Refusal | undefined {
+    return this.#options.pulls.forbids(repository, caller, tag);
   }
 
-  treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {
-    return this.#options.pulls.treatment(repository);
+  treatment(repository: Repository, tag?: Tag): Treatment {
+    return this.#options.pulls.treatment(repository, tag);
   }
 
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
@@ -124,7 +126,7 @@ export class CompletePulls implements PullService {
   blob(
     repository: Repository,
     digest: Digest,
-    options: PullOptions & { readonly wholeFirst?: boolean },
+    options: BlobOptions,
   ): Promise<ServedBlob | Refusal> {
     return this.#options.pulls.blob(repository, digest, options);
   }

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { MAX_MANIFEST_PARTS, type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/names.ts';
 import { matchesPlatform, type Platform } from '../oci/platform.ts';
-import type { PullService, Refusal, ServedManifest } from './pull-service.ts';
+import type { Refusal, ServedManifest, VerifiedPullService } from './pull-service.ts';
 
 /** Every blob of an image, of all its platforms that are wanted. */
 export interface ImageParts {
@@ -19,7 +19,7 @@ const MANIFESTS_AT_ONCE = 4;
  * by digest. Layers that the manifest says may be had elsewhere (`urls`) are left out: registries need not have them.
  */
 export class ImageListing {
-  readonly #pulls: PullService;
+  readonly #pulls: VerifiedPullService;
   readonly #repository: Repository;
   readonly #platforms: readonly Platform[];
   readonly #blobs = new Map<Digest, Descriptor>();
@@ -29,7 +29,7 @@ export class ImageListing {
    * @param platforms - of which machines the children are wanted; none named: of all. A child that names no machine
    *   (an attestation) is always wanted.
    */
-  constructor(pulls: PullService, repository: Repository, platforms: readonly Platform[]) {
+  constructor(pulls: VerifiedPullService, repository: Repository, platforms: readonly Platform[]) {
     this.#pulls = pulls;
     this.#repository = repository;
     this.#platforms = platforms;

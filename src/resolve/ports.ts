@@ -113,6 +113,13 @@ export interface PinStore {
   ): Promise<void>;
   /** What vouches for `digest` in this repository: a pin or the closure of one; undefined if nothing does. */
   vouched(repository: Repository, digest: Digest): Promise<VouchedContent | undefined>;
+  /** The manifests of this repository whose closures name `digest` as one of their parts. */
+  parents(repository: Repository, digest: Digest): Promise<readonly Digest[]>;
+  /** The tags that were verified to mean `digest`, and when each last was, milliseconds since the epoch. */
+  pinsOf(
+    repository: Repository,
+    digest: Digest,
+  ): Promise<readonly { readonly tag: string; readonly verifiedAt: number }[]>;
   /** Whether `digest` was ever the verified meaning of a tag of this repository. */
   wasPinned(repository: Repository, digest: Digest): Promise<boolean>;
 }

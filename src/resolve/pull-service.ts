@@ -3,6 +3,7 @@ import type { Facts } from '../base/coded-error.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/names.ts';
+import type { BreakGlassEntry } from '../policy/break-glass.ts';
 import type { BlobContent } from './ports.ts';
 
 /** Why something is not served: `refused` was proved bad or is not allowed, `inconclusive` could not be found out. */
@@ -15,8 +16,10 @@ export interface Refusal {
   readonly facts: Facts;
   /** What an upstream asked for in `Retry-After`, in whole seconds. */
   readonly retryAfterSeconds?: number;
-  /** The policy rule that applied (its `match`), if one did. */
+  /** The policy rule that applied, by its name, if one did. */
   readonly rule?: string;
+  /** How it is to be told, where the rule says so; default: as the listener does. */
+  readonly form?: 'deny' | 'hard-stop';
 }
 
 /** A verified manifest, ready to be sent. */
@@ -55,20 +58,65 @@ export interface ServedTrustFile {
   readonly rule?: string;
 }
 
+/**
+ * By whose word something goes out that nothing has verified: a rule in audit, break-glass, or a rule that leaves
+ * repositories, tags or digests unverified.
+ */
+export type Passage =
+  | {
+      readonly by: 'audit';
+      /** What would have been answered. */
+      readonly lifted: Refusal;
+    }
+  | { readonly by: 'break-glass'; readonly lifted: Refusal; readonly entry: BreakGlassEntry }
+  | { readonly by: 'rule' };
+
+/** A manifest that has the digest it goes by, and that nothing vouches for. It is never kept as an answer. */
+export interface LetThroughManifest {
+  readonly verdict: 'let-through';
+  readonly passage: Passage;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  readonly rule?: string;
+}
+
+/** A blob that nothing vouches for; what is sent of it has the digest all the same. */
+export interface LetThroughBlob {
+  readonly verdict: 'let-through';
+  readonly passage: Passage;
+  readonly digest: Digest;
+  readonly content: BlobContent;
+  readonly rule?: string;
+}
+
+/** The tags are to be had of the registry as it lists them. */
+export interface LetThroughTags {
+  readonly verdict: 'let-through';
+  readonly passage: Passage;
+  readonly rule?: string;
+}
+
 /** What every question to the pull service may carry. */
 export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The use case: everything an engine may ask for, verified or refused. Expected outcomes are values, not exceptions. */
-export interface PullService {
-  /** Whether a repository is verified, relayed unverified by an explicit rule, or covered by no rule at all. */
-  treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule';
+/**
+ * `verified`: a trust source has a say. `unverified`: relayed as it is, by an explicit rule. `checked`: unverified by an
+ * explicit rule, but looked at here for what is denied. `no-rule`: refused.
+ */
+export type Treatment = 'verified' | 'unverified' | 'checked' | 'no-rule';
+
+/** Everything an engine may ask for, verified or refused. Expected outcomes are values, not exceptions. */
+export interface VerifiedPullService {
+  /** How a repository is treated, or one tag of it. */
+  treatment(repository: Repository, tag?: Tag): Treatment;
   /**
    * Why a caller may not pull from a repository, cached or not; undefined when it may. To be asked before any question
    * about the repository is answered.
    */
-  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined;
+  forbids(repository: Repository, caller: Caller | undefined, tag?: Tag): Refusal | undefined;
   /** A verified manifest by tag if the answer is at hand without waiting, for the hot path; else undefined. */
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined;
   manifestByTag(
@@ -82,11 +130,7 @@ export interface PullService {
     options: PullOptions,
   ): Promise<ServedManifest | Refusal>;
   /** @param options.wholeFirst - verify all of it before answering, which ranges need */
-  blob(
-    repository: Repository,
-    digest: Digest,
-    options: PullOptions & { readonly wholeFirst?: boolean },
-  ): Promise<ServedBlob | Refusal>;
+  blob(repository: Repository, digest: Digest, options: BlobOptions): Promise<ServedBlob | Refusal>;
   tags(repository: Repository, options: PullOptions): Promise<ServedTags | Refusal>;
 }
 
@@ -103,4 +147,36 @@ export interface TrustFileService {
     file: string,
     options: PullOptions,
   ): Promise<ServedTrustFile | Refusal | undefined>;
+}
+
+/** What a blob may be asked for with. */
+export interface BlobOptions extends PullOptions {
+  /** Whether all of it is to be verified before it is answered; default false. */
+  readonly wholeFirst?: boolean;
+}
+
+/** What listeners ask: verified, refused, or, where an operator has said so, let through. */
+export interface PullService {
+  treatment(repository: Repository, tag?: Tag): Treatment;
+  forbids(repository: Repository, caller: Caller | undefined, tag?: Tag): Refusal | undefined;
+  manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined;
+  manifestByTag(
+    repository: Repository,
+    tag: Tag,
+    options: PullOptions,
+  ): Promise<ServedManifest | LetThroughManifest | Refusal>;
+  manifestByDigest(
+    repository: Repository,
+    digest: Digest,
+    options: PullOptions,
+  ): Promise<ServedManifest | LetThroughManifest | Refusal>;
+  blob(
+    repository: Repository,
+    digest: Digest,
+    options: BlobOptions,
+  ): Promise<ServedBlob | LetThroughBlob | Refusal>;
+  tags(
+    repository: Repository,
+    options: PullOptions,
+  ): Promise<ServedTags | LetThroughTags | Refusal>;
 }

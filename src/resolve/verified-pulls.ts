@@ -3,27 +3,32 @@ import type { Caller } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/coded-error.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { Collection, Pin } from '../metadata/collection.ts';
+import type { Pin } from '../metadata/collection.ts';
 import type { Collections } from '../metadata/collections.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { type Digest, digestHex, hasDigest, parseDigest } from '../oci/digest.ts';
-import { OciError } from '../oci/errors.ts';
-import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
+import { type Digest, hasDigest, parseDigest } from '../oci/digest.ts';
+import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import { isTag, type Repository, repositoryName, type Tag } from '../oci/names.ts';
-import { CallerList } from '../policy/callers.ts';
-import type { Policy, Rule } from '../policy/policy.ts';
+import type { Policy } from '../policy/policy.ts';
+import { type Rule, ruleName } from '../policy/rule.ts';
 import { TrustError } from '../trust/errors.ts';
+import { type Binding, Bindings, type BoundRepository, type VerifiedBinding } from './bindings.ts';
 import type { ClockGuard } from './clock-guard.ts';
+import { requireDigestsAllowed, requireSignersAllowed, requireTagAllowed } from './denials.ts';
 import { PullError, UpstreamError } from './errors.ts';
+import { parseServable } from './parse-servable.ts';
 import type { BlobProvider, ManifestStore, PinStore, UpstreamContent } from './ports.ts';
 import type {
+  BlobOptions,
   PullOptions,
-  PullService,
   Refusal,
   ServedBlob,
   ServedManifest,
   ServedTags,
+  Treatment,
+  VerifiedPullService,
 } from './pull-service.ts';
+import { isOpenByDigest, tagNowSigned, Vouching, type VouchingQuestion } from './vouching.ts';
 
 /** Answers ready to be sent, kept while memory allows. */
 export interface AnswerCache {
@@ -42,27 +47,13 @@ export interface VerifiedPullsOptions {
   readonly answers: AnswerCache;
   readonly clock: Clock;
   readonly clockGuard: ClockGuard;
-  /** Makes a refusal of an error; the rule is its `match`. */
+  /** Makes a refusal of an error; the rule is its name. */
   readonly refusalOf: (error: unknown, rule: string | undefined) => Refusal;
   /** The largest manifest accepted, in bytes; default and upper bound 4 MiB. */
   readonly maxManifestBytes?: number;
   /** Called for every request that shared a manifest read under way. */
   readonly onJoinedManifest?: () => void;
 }
-
-/** What a repository is bound to by policy. */
-type Binding =
-  | { readonly kind: 'no-rule' }
-  | { readonly kind: 'unverified'; readonly rule: Rule; readonly callers: CallerList | undefined }
-  | {
-      readonly kind: 'verified';
-      readonly rule: Rule;
-      /** Who may pull; undefined: whoever the listener lets in. */
-      readonly callers: CallerList | undefined;
-      readonly signers: readonly string[];
-      readonly collection: () => Collection;
-    };
-type Verified = Extract<Binding, { kind: 'verified' }>;
 
 /** A manifest whose bytes have its digest; nothing about it is remembered or given out yet. */
 interface ReadManifest {
@@ -77,31 +68,33 @@ const MAX_TURNS = 3;
  * The use case: a tag becomes a digest through trust metadata alone, the manifest is fetched by that digest and checked, and
  * by digest only what a verified manifest vouches for is served.
  */
-export class VerifiedPulls implements PullService {
+export class VerifiedPulls implements VerifiedPullService {
   readonly #options: VerifiedPullsOptions;
-  readonly #bindings = new WeakMap<Repository, Binding>();
+  readonly #bindings: Bindings;
+  readonly #vouching: Vouching;
   readonly #reads = new SingleFlight<string, ReadManifest>();
 
   constructor(options: VerifiedPullsOptions) {
     this.#options = options;
+    this.#bindings = new Bindings(options.policy, options.collections);
+    this.#vouching = new Vouching(options.pins, options.clock);
   }
 
-  treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {
-    return this.#bind(repository).kind;
+  treatment(repository: Repository, tag?: Tag): Treatment {
+    return this.#bindings.treatment(repository, tag);
   }
 
-  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
-    const binding = this.#bind(repository);
-    if (binding.kind === 'no-rule' || binding.callers === undefined) return undefined;
-    if (binding.callers.includes(caller)) return undefined;
+  forbids(repository: Repository, caller: Caller | undefined, tag?: Tag): Refusal | undefined {
+    const binding = this.#bindings.forbidding(repository, caller, tag);
+    if (binding === undefined) return undefined;
     const error = new PullError('client_forbidden', 'the rule does not name this caller', {
       detail: { caller: caller === undefined ? 'nobody' : `${caller.source}/${caller.name}` },
     });
-    return this.#options.refusalOf(error, binding.rule.match);
+    return this.#refusal(error, binding.rule);
   }
 
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
-    const binding = this.#bind(repository);
+    const binding = this.#bindings.ofTag(repository, tag);
     if (binding.kind !== 'verified' || !this.#options.clockGuard.isTrue()) return undefined;
     const pin = binding.collection().pinNow(tag, binding.signers);
     return pin === undefined ? undefined : this.#options.answers.get(pin);
@@ -112,9 +105,10 @@ export class VerifiedPulls implements PullService {
     tag: Tag,
     { signal }: PullOptions,
   ): Promise<ServedManifest | Refusal> {
+    const binding = this.#bindings.ofTag(repository, tag);
     return await this.#answer(
-      repository,
-      async (binding) => await this.#tagged(repository, { binding, tag, signal }),
+      binding,
+      async (verified) => await this.#tagged(repository, { binding: verified, tag, signal }),
     );
   }
 
@@ -123,48 +117,62 @@ export class VerifiedPulls implements PullService {
     digest: Digest,
     { signal }: PullOptions,
   ): Promise<ServedManifest | Refusal> {
-    return await this.#answer(repository, async (binding) => {
-      const { pins } = this.#options;
+    const bound = this.#bindings.of(repository);
+    return await this.#answer(bindingByDigest(bound), async (binding) => {
+      const { pins, policy } = this.#options;
+      requireDigestsAllowed(policy, repository, [digest]);
+      const question = { repository, digest, bound, signal };
       const vouched = await pins.vouched(repository, digest);
       if (vouched?.descriptor.kind === 'manifest') {
+        await this.#requireStillVouched(question);
         const { size } = vouched.descriptor;
         const requireLength = (bytes: number): void => requireSize(bytes, size);
         return await this.#manifest(repository, digest, { binding, signal, requireLength });
       }
       if (await pins.wasPinned(repository, digest)) {
+        await this.#requireStillVouched(question);
         return await this.#manifest(repository, digest, { binding, signal });
       }
-      return await this.#signedByDigest(repository, digest, { binding, signal });
+      return await this.#signedByDigest(question);
     });
   }
 
   async blob(
     repository: Repository,
     digest: Digest,
-    options: PullOptions & { readonly wholeFirst?: boolean },
+    options: BlobOptions,
   ): Promise<ServedBlob | Refusal> {
-    return await this.#answer(repository, async () => {
-      const vouched = await this.#options.pins.vouched(repository, digest);
+    const bound = this.#bindings.of(repository);
+    return await this.#answer(bindingByDigest(bound), async () => {
+      const { pins, blobs, policy } = this.#options;
+      requireDigestsAllowed(policy, repository, [digest]);
+      const vouched = await pins.vouched(repository, digest);
       if (vouched?.descriptor.kind !== 'blob') throw notVouched(digest);
-      const content = await this.#options.blobs.open(repository, vouched.descriptor, options);
+      await this.#requireStillVouched({ repository, digest, bound, signal: options.signal });
+      const content = await blobs.open(repository, vouched.descriptor, options);
       return { verdict: 'pinned', digest, mediaType: vouched.descriptor.mediaType, content };
     });
   }
 
   async tags(repository: Repository, { signal }: PullOptions): Promise<ServedTags | Refusal> {
-    return await this.#answer(repository, async (binding) => {
-      const { value } = await binding.collection().tags(binding.signers, signal);
-      return { verdict: 'pinned', tags: value.filter(isTag).sort(compareBytes) };
+    const bound = this.#bindings.of(repository);
+    return await this.#answer(bindingByDigest(bound), async () => {
+      const lists = await Promise.all(
+        bound.verified.map(async ({ rule, deny, collection, signers }) => {
+          const { value } = await collection().tags(signers, signal);
+          return value.filter(
+            (tag) => bound.rules.forTag(tag) === rule && deny.deniedTag(tag) === undefined,
+          );
+        }),
+      );
+      return { verdict: 'pinned', tags: lists.flat().filter(isTag).sort(compareBytes) };
     });
   }
 
-  /** The one place where errors of verification become answers. */
   async #answer<Answer>(
-    repository: Repository,
-    work: (binding: Verified) => Promise<Answer>,
+    binding: Binding,
+    work: (binding: VerifiedBinding) => Promise<Answer>,
   ): Promise<Answer | Refusal> {
-    const binding = this.#bind(repository);
-    const rule = binding.kind === 'no-rule' ? undefined : binding.rule.match;
     try {
       if (binding.kind !== 'verified') {
         throw new PullError('no_rule', 'no policy rule covers this repository');
@@ -174,52 +182,44 @@ export class VerifiedPulls implements PullService {
     } catch (error) {
       // Anything else is a client that went away or a defect of ours: no verdict, and to be reported as what it is.
       if (!(error instanceof CodedError)) throw error;
-      return this.#options.refusalOf(error, rule);
+      return this.#refusal(error, binding.kind === 'no-rule' ? undefined : binding.rule);
     }
   }
 
-  #bind(repository: Repository): Binding {
-    const known = this.#bindings.get(repository);
-    if (known !== undefined) return known;
-    const binding = this.#newBinding(repository);
-    this.#bindings.set(repository, binding);
-    return binding;
+  #refusal(error: CodedError<string>, rule: Rule | undefined): Refusal {
+    const refusal = this.#options.refusalOf(error, rule && ruleName(rule));
+    return rule?.refusal === undefined ? refusal : { ...refusal, form: rule.refusal };
   }
 
-  #newBinding(repository: Repository): Binding {
-    const rule = this.#options.policy.match(repository);
-    if (rule === undefined) return { kind: 'no-rule' };
-    const { requirement } = rule;
-    const callers = rule.clients === undefined ? undefined : new CallerList(rule.clients);
-    if (requirement.kind === 'unverified') return { kind: 'unverified', rule, callers };
-    const key = { source: requirement.source, gun: repositoryName(repository) };
-    const { signers } = requirement;
-    const collection = (): Collection => this.#options.collections.open(key);
-    return { kind: 'verified', rule, callers, signers, collection };
+  /** @throws {PullError} `digest_not_vouched` when what vouched for it does not count any more */
+  async #requireStillVouched(question: VouchingQuestion): Promise<void> {
+    if (!(await this.#vouching.stillCounts(question))) throw notVouched(question.digest);
   }
 
   /** A digest that no pull by tag has brought here yet may still be a signed one: engines also pull `name@digest` first. */
-  async #signedByDigest(
-    repository: Repository,
-    digest: Digest,
-    { binding, signal }: { readonly binding: Verified; readonly signal: AbortSignal | undefined },
-  ): Promise<ServedManifest> {
-    if (!digest.startsWith('sha256:')) throw notVouched(digest);
-    const tag = await binding.collection().tagOf(digestHex(digest), binding.signers, signal);
-    if (tag === undefined) throw notVouched(digest);
-    const answer = await this.#tagged(repository, { binding, tag, signal });
-    // The tag may have been signed anew while we looked.
-    if (answer.digest !== digest) throw notVouched(digest);
-    return answer;
+  async #signedByDigest(question: VouchingQuestion): Promise<ServedManifest> {
+    const { repository, digest, bound, signal } = question;
+    // Where every digest may be had, none is worth a question to the trust server.
+    if (isOpenByDigest(bound.rules)) throw notVouched(digest);
+    for (const binding of bound.verified) {
+      const tag = await tagNowSigned(question, binding, digest);
+      if (tag === undefined) continue;
+      const answer = await this.#tagged(repository, { binding, tag, signal });
+      // The tag may have been signed anew while we looked.
+      if (answer.digest === digest) return answer;
+    }
+    throw notVouched(digest);
   }
 
   async #tagged(repository: Repository, pull: TagPull): Promise<ServedManifest> {
     const { binding, tag, signal } = pull;
     const { answers, clock } = this.#options;
+    requireTagAllowed(binding.deny, tag);
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const { value: pin, staleSeconds } = await binding
         .collection()
         .pin(tag, binding.signers, signal);
+      requireSignersAllowed(pin);
       const answer = answers.get(pin) ?? (await this.#pinnedManifest(repository, pull, pin));
       // Without this a slow registry could carry an answer past the moment until which it was signed.
       if (pin.freshUntil <= clock.now()) continue;
@@ -257,9 +257,12 @@ export class VerifiedPulls implements PullService {
     const { mediaType, bytes } = answer;
     // Checked first: what is refused for its length now must not be vouched for when it is asked for again.
     requireLength?.(bytes.length);
+    const digests = [digest, ...parts.map((part) => part.digest)];
+    // An engine that is refused a part of an image may get the whole of it elsewhere: so the image itself is refused.
+    requireDigestsAllowed(this.#options.policy, repository, digests);
     const manifest: Descriptor = { mediaType, digest, size: bytes.length, kind: 'manifest' };
     await this.#options.pins.recordClosure(repository, manifest, parts);
-    return { ...answer, rule: binding.rule.match };
+    return { ...answer, rule: ruleName(binding.rule) };
   }
 
   /** Shared by all who wait for the same manifest, so nobody's signal stops it; the upstream's time limits do. */
@@ -272,35 +275,28 @@ export class VerifiedPulls implements PullService {
     if (!hasDigest(fetched.bytes, digest)) {
       throw new UpstreamError('digest_mismatch', 'the manifest does not have the signed digest');
     }
-    const { mediaType, parts } = parse(fetched.bytes, fetched.mediaType);
+    const { mediaType, parts } = parseServable(fetched.bytes, fetched.mediaType);
     if (stored === undefined) await manifests.write(digest, { bytes: fetched.bytes, mediaType });
     return { answer: { verdict: 'pinned', digest, mediaType, bytes: fetched.bytes }, parts };
   }
 }
 
 interface TagPull {
-  readonly binding: Verified;
+  readonly binding: VerifiedBinding;
   readonly tag: string;
   readonly signal: AbortSignal | undefined;
 }
 
 interface ManifestPull {
-  readonly binding: Verified;
+  readonly binding: VerifiedBinding;
   readonly signal: AbortSignal | undefined;
   /** Throws when a manifest of this many bytes is not the one that was signed. */
   readonly requireLength?: (bytes: number) => void;
 }
 
-function parse(
-  bytes: Uint8Array,
-  contentType: string,
-): { readonly mediaType: string; readonly parts: readonly Descriptor[] } {
-  try {
-    return parseManifest(bytes, contentType);
-  } catch (cause) {
-    if (!(cause instanceof OciError)) throw cause;
-    throw new PullError('media_type_not_supported', cause.message, { detail: cause.detail, cause });
-  }
+/** By which rule something is answered that was asked for without a tag. */
+function bindingByDigest({ withoutTag, verified }: BoundRepository): Binding {
+  return withoutTag.kind === 'verified' ? withoutTag : (verified[0] ?? withoutTag);
 }
 
 /** @throws {UpstreamError} `digest_mismatch` */

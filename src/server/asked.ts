@@ -1,4 +1,5 @@
 import type { RequestKind } from '../observe/metric-table.ts';
+import type { Tag } from '../oci/names.ts';
 import type { Route } from '../oci/route.ts';
 import type { Asked } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
@@ -7,6 +8,13 @@ import type { LocatedRoute } from './located-routes.ts';
 export function askedOf({ route, repository }: LocatedRoute): Asked {
   const kind = kindOf(route);
   return repository === undefined ? { kind } : { kind, repository, reference: referenceOf(route) };
+}
+
+/** The tag that a request is about, if it is about one. */
+export function tagOf(route: Route): Tag | undefined {
+  return route.kind === 'manifest' && route.reference.kind === 'tag'
+    ? route.reference.tag
+    : undefined;
 }
 
 function kindOf(route: Route): RequestKind {

@@ -5,9 +5,10 @@ import type { Repository } from '../oci/names.ts';
 import { parseRange } from '../oci/range.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import type { ByteRange } from '../resolve/ports.ts';
-import type { Refusal, ServedBlob } from '../resolve/pull-service.ts';
+import type { LetThroughBlob, Refusal, ServedBlob } from '../resolve/pull-service.ts';
 import { answerDecoyBlob } from './decoy-answers.ts';
-import type { Exchange } from './exchange.ts';
+import type { Ending, Exchange } from './exchange.ts';
+import { marksOf } from './let-through.ts';
 import { API_VERSION_HEADERS } from './oci-answer.ts';
 import { answerDenial, type RefusedSubject } from './refusal-answer.ts';
 
@@ -29,7 +30,7 @@ export async function handleBlob(
     // A part of content that is not verified yet cannot be checked by anybody; from 0 to the end is all of it.
     wholeFirst: range !== undefined && range !== 'bytes=0-',
   });
-  if (outcome.verdict !== 'pinned') {
+  if (outcome.verdict !== 'pinned' && outcome.verdict !== 'let-through') {
     refuse(exchange, { repository, reference: digest }, outcome);
     return;
   }
@@ -51,7 +52,7 @@ function refuse(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): 
 
 async function sendBlob(
   exchange: Exchange,
-  blob: ServedBlob,
+  blob: ServedBlob | LetThroughBlob,
   asked: {
     readonly etag: string;
     readonly range: string | undefined;
@@ -65,10 +66,12 @@ async function sendBlob(
     exchange.end({ verdict: 'cut', digest, cause: 'the client went away' });
     return;
   }
+  const subject = { repository: asked.repository, reference: digest };
   setHeaders(exchange, { ...selection, digest, size: content.size });
+  const ending = endingOf(exchange, subject, blob);
   if (!('range' in selection) || exchange.isHead) {
     response.end();
-    exchange.end({ verdict: 'pinned', digest });
+    exchange.end({ ...ending, digest });
     return;
   }
   const { range } = selection;
@@ -76,17 +79,31 @@ async function sendBlob(
     // The headers go out with the first byte: a failure before it can still become an answer with a status.
     if (range.end > range.start) await content.send(response, range, exchange.signal);
   } catch (error) {
-    cutOrRefuse(exchange, { repository: asked.repository, reference: digest }, error);
+    cutOrRefuse(exchange, subject, error);
     return;
   }
   response.end();
-  exchange.end({ verdict: 'pinned', digest, bytes: range.end - range.start });
+  exchange.end({ ...ending, digest, bytes: range.end - range.start });
+}
+
+/** How the request is to be told to have ended; marks what nothing has verified. */
+function endingOf(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  blob: ServedBlob | LetThroughBlob,
+): Ending {
+  if (blob.verdict === 'pinned') return { verdict: 'pinned' };
+  const { headers, ending } = marksOf(exchange, subject, blob.passage);
+  for (let index = 0; index < headers.length; index += 2) {
+    exchange.response.setHeader(headers[index] ?? '', headers[index + 1] ?? '');
+  }
+  return { ...ending, rule: blob.rule };
 }
 
 /** @source RFC 9110 §13.2.2 (order of preconditions), §14.2 */
 function select(
   exchange: Exchange,
-  { content }: ServedBlob,
+  { content }: ServedBlob | LetThroughBlob,
   asked: { readonly etag: string; readonly range: string | undefined },
 ): Selection {
   if (ifNoneMatchHits(exchange.request.headers['if-none-match'], asked.etag)) {

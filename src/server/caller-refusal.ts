@@ -18,7 +18,7 @@ export interface CallerRefusal {
   readonly isFinal: boolean;
 }
 
-/** Refuses a request on account of who makes it, in the form its listener is for. */
+/** Refuses a request on account of who makes it, in the form of the rule or else of its listener. */
 export function refuseCaller(
   exchange: Exchange,
   located: LocatedRoute | undefined,
@@ -35,7 +35,7 @@ export function refuseCaller(
   }
   const { repository, route } = located;
   const subject = { repository, reference: exchange.asked.reference ?? '' };
-  if (!told.isFinal || exchange.listener.refusal !== 'hard-stop') {
+  if (!told.isFinal || (refusal.form ?? exchange.listener.refusal) !== 'hard-stop') {
     answerDenial(exchange, subject, refusal, { challenge });
   } else if (!answerDecoy(exchange, { repository, route }, refusal)) {
     answerRefusal(exchange, subject, refusal, challenge);

@@ -11,12 +11,16 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/names.ts';
 import type { BlobContent, ByteRange } from '../resolve/ports.ts';
 import type {
+  LetThroughBlob,
+  LetThroughManifest,
+  LetThroughTags,
   PullOptions,
   PullService,
   Refusal,
   ServedBlob,
   ServedManifest,
   ServedTags,
+  Treatment,
 } from '../resolve/pull-service.ts';
 import type { ListenerProfile } from './registry-context.ts';
 
@@ -54,14 +58,15 @@ export class CanaryPulls implements PullService {
     this.#upstreams = upstreams;
   }
 
-  forbids(repository: Repository, caller: Caller | undefined): Refusal | undefined {
+  forbids(repository: Repository, caller: Caller | undefined, tag?: Tag): Refusal | undefined {
     // There is nothing in them that anybody may not know.
     if (this.#kind(repository) !== undefined) return undefined;
-    return this.#inner.forbids(repository, caller);
+    return this.#inner.forbids(repository, caller, tag);
   }
 
-  treatment(repository: Repository): 'verified' | 'unverified' | 'no-rule' {
-    return this.#kind(repository) === undefined ? this.#inner.treatment(repository) : 'verified';
+  treatment(repository: Repository, tag?: Tag): Treatment {
+    const isCanary = this.#kind(repository) !== undefined;
+    return isCanary ? 'verified' : this.#inner.treatment(repository, tag);
   }
 
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
@@ -73,7 +78,7 @@ export class CanaryPulls implements PullService {
     repository: Repository,
     tag: Tag,
     options: PullOptions,
-  ): Promise<ServedManifest | Refusal> {
+  ): Promise<ServedManifest | LetThroughManifest | Refusal> {
     const kind = this.#kind(repository);
     if (kind === undefined) return await this.#inner.manifestByTag(repository, tag, options);
     if (kind === 'unsigned' || !isCanaryNonce(tag)) return refusal(kind);
@@ -94,7 +99,7 @@ export class CanaryPulls implements PullService {
     repository: Repository,
     digest: Digest,
     options: PullOptions,
-  ): Promise<ServedManifest | Refusal> {
+  ): Promise<ServedManifest | LetThroughManifest | Refusal> {
     const kind = this.#kind(repository);
     if (kind === undefined) return await this.#inner.manifestByDigest(repository, digest, options);
     const found = this.#find(repository, digest, 'manifests');
@@ -105,7 +110,7 @@ export class CanaryPulls implements PullService {
     repository: Repository,
     digest: Digest,
     options: PullOptions & { readonly wholeFirst?: boolean },
-  ): Promise<ServedBlob | Refusal> {
+  ): Promise<ServedBlob | LetThroughBlob | Refusal> {
     const kind = this.#kind(repository);
     if (kind === undefined) return await this.#inner.blob(repository, digest, options);
     const found = this.#find(repository, digest, 'blobs');
@@ -114,7 +119,10 @@ export class CanaryPulls implements PullService {
     return { verdict: 'pinned', digest, mediaType: found.mediaType, content };
   }
 
-  async tags(repository: Repository, options: PullOptions): Promise<ServedTags | Refusal> {
+  async tags(
+    repository: Repository,
+    options: PullOptions,
+  ): Promise<ServedTags | LetThroughTags | Refusal> {
     const kind = this.#kind(repository);
     return kind === undefined ? await this.#inner.tags(repository, options) : refusal(kind);
   }

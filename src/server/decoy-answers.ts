@@ -5,7 +5,7 @@ import { REASON_TABLE } from '../refusal/reason-table.ts';
 import type { Refusal } from '../resolve/pull-service.ts';
 import type { Exchange } from './exchange.ts';
 import { sendOciAnswer } from './oci-answer.ts';
-import { type RefusedSubject, sendDecoy } from './refusal-answer.ts';
+import { mayStopHard, type RefusedSubject, sendDecoy } from './refusal-answer.ts';
 
 /**
  * Answers a request for a refused blob if it is part of a decoy: always 403, since it will never exist and no engine
@@ -21,7 +21,7 @@ export function answerDecoyBlob(
 ): boolean {
   const { repository, reference } = subject;
   const { decoys, refusals } = exchange.context;
-  if (exchange.listener.refusal !== 'hard-stop' || !isDigest(reference)) return false;
+  if (!mayStopHard(exchange) || !isDigest(reference)) return false;
   // Asked only now: it costs hundreds of hashes, and content that is served is never a decoy's.
   const reason = decoys.reasonOfBlob(repository, reference);
   if (reason === undefined) return false;
@@ -62,7 +62,7 @@ export function answerDecoyManifest(
   repository: Repository,
   digest: Digest,
 ): boolean {
-  if (exchange.listener.refusal !== 'hard-stop') return false;
+  if (!mayStopHard(exchange)) return false;
   const decoy = exchange.context.decoys.manifest(repository, digest);
   if (decoy === undefined) return false;
   sendDecoy(exchange, decoy, []);

@@ -3,7 +3,7 @@ import type { Gate } from '../auth/gate.ts';
 import { OciError } from '../oci/errors.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import { askForScope, isAmong, knock, turnAway } from './admission.ts';
-import { askedOf } from './asked.ts';
+import { askedOf, tagOf } from './asked.ts';
 import { refuseCaller } from './caller-refusal.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
@@ -101,7 +101,7 @@ export function refuseForbidden(
     askForScope(exchange, located, gate);
     return true;
   }
-  const refusal = context.pulls.forbids(repository, admitted?.caller);
+  const refusal = context.pulls.forbids(repository, admitted?.caller, tagOf(located.route));
   if (refusal === undefined) return false;
   if (gate !== undefined) countLogin(exchange, gate, 'forbidden');
   refuseCaller(exchange, located, { refusal, challenge: undefined, isFinal: true });

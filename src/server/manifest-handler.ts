@@ -2,12 +2,13 @@ import { ifNoneMatchHits } from '../oci/conditional.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
 import { isCompanionTag } from '../refusal/describe-refusal.ts';
-import type { Refusal, ServedManifest } from '../resolve/pull-service.ts';
+import type { LetThroughManifest, Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { AcceptMatcher } from './accept.ts';
 import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
+import { countLetThrough, marksOf } from './let-through.ts';
 import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
-import { answerRefusal } from './refusal-answer.ts';
+import { answerRefusal, type RefusedSubject } from './refusal-answer.ts';
 import { staleWarning } from './warning.ts';
 
 /** A manifest's answer, made once and sent often. */
@@ -48,7 +49,7 @@ export class ManifestHandler {
 
   async #verifyTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> {
     const { pulls } = exchange.context;
-    if (isCompanionTag(tag) && pulls.treatment(repository) === 'verified') {
+    if (isCompanionTag(tag) && pulls.treatment(repository, tag) === 'verified') {
       const bytes = sendOciAnswer(exchange, NO_COMPANION);
       exchange.end({ verdict: 'answered', code: NO_COMPANION.code, bytes });
       return;
@@ -60,13 +61,13 @@ export class ManifestHandler {
   #answer(
     exchange: Exchange,
     subject: { readonly repository: Repository; readonly reference: string },
-    outcome: ServedManifest | Refusal,
+    outcome: ServedManifest | LetThroughManifest | Refusal,
   ): void {
     if (!exchange.isOpen) {
       exchange.end({ verdict: 'cut', cause: 'the client went away' });
       return;
     }
-    if (outcome.verdict !== 'pinned') {
+    if (outcome.verdict !== 'pinned' && outcome.verdict !== 'let-through') {
       answerRefusal(exchange, subject, outcome);
       return;
     }
@@ -74,7 +75,8 @@ export class ManifestHandler {
       answerRefusal(exchange, subject, notAcceptable(outcome));
       return;
     }
-    this.#send(exchange, outcome);
+    if (outcome.verdict === 'pinned') this.#send(exchange, outcome);
+    else sendLetThrough(exchange, subject, outcome);
     const { bypassWatch } = exchange.context;
     if (bypassWatch.isIdle) return;
     const suspect = { client: exchange.client, repository: repositoryName(subject.repository) };
@@ -137,7 +139,32 @@ function prepare(manifest: ServedManifest): Prepared {
   };
 }
 
-function notAcceptable(manifest: ServedManifest): Refusal {
+/** Sent as it is, and made anew each time: nothing of it is prepared or kept. */
+function sendLetThrough(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  { digest, mediaType, bytes, passage, rule }: LetThroughManifest,
+): void {
+  const { response, isHead } = exchange;
+  const { headers, ending } = marksOf(exchange, subject, passage);
+  response.writeHead(200, [
+    ...API_VERSION_HEADERS,
+    'Content-Type',
+    mediaType,
+    'Content-Length',
+    String(bytes.length),
+    'Docker-Content-Digest',
+    digest,
+    'X-Content-Type-Options',
+    'nosniff',
+    ...headers,
+  ]);
+  response.end(isHead ? undefined : bytes);
+  countLetThrough(exchange, passage, rule);
+  exchange.end({ ...ending, digest, rule, bytes: isHead ? 0 : bytes.length });
+}
+
+function notAcceptable(manifest: ServedManifest | LetThroughManifest): Refusal {
   return {
     verdict: 'refused',
     reason: 'media_type_not_supported',

@@ -17,8 +17,13 @@ export interface RefusedSubject {
   readonly reference: string;
 }
 
+/** Whether decoys may have been given out to engines of this listener. */
+export function mayStopHard({ listener, context }: Exchange): boolean {
+  return listener.refusal === 'hard-stop' || context.hasHardStopRules;
+}
+
 /**
- * Tells the engine that it does not get what it asked for, in the form its listener is for.
+ * Tells the engine that it does not get what it asked for, in the form of the rule or else of its listener.
  *
  * @param challenge - the value of `WWW-Authenticate`, where a login may mend it
  */
@@ -34,7 +39,8 @@ export function answerRefusal(
       { tag: subject.reference, reason: refusal.reason },
     );
     // Tools that look for signatures beside an image read manifests without pulling them: a decoy would mislead them.
-    if (exchange.listener.refusal === 'hard-stop' && !isCompanionTag(subject.reference)) {
+    const form = refusal.form ?? exchange.listener.refusal;
+    if (form === 'hard-stop' && !isCompanionTag(subject.reference)) {
       answerDecoy(exchange, subject, refusal);
       return;
     }

@@ -18,6 +18,8 @@ export interface RegistryContext {
   /** The configured registries by name. */
   readonly upstreams: ReadonlySet<string>;
   readonly decoys: DecoyIssuer;
+  /** Whether some rule has refusals told as decoys, whatever the listener. */
+  readonly hasHardStopRules: boolean;
   readonly relay: Relay;
   readonly bypassWatch: BypassWatch;
   readonly refusals: RefusalHistory;

@@ -4,7 +4,7 @@ import { OciError } from '../oci/errors.ts';
 import type { Repository } from '../oci/names.ts';
 import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
-import { askedOf } from './asked.ts';
+import { askedOf, tagOf } from './asked.ts';
 import { handleBlob } from './blob-handler.ts';
 import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
 import { Exchange, RequestIds } from './exchange.ts';
@@ -102,7 +102,7 @@ export class RegistryHandler {
     repository: Repository,
   ): Promise<void> | undefined {
     if (route.kind === 'trust-metadata') return handleTrust(exchange, repository, route);
-    if (this.#context.pulls.treatment(repository) === 'unverified') {
+    if (this.#context.pulls.treatment(repository, tagOf(route)) === 'unverified') {
       return handleUnverified(exchange, repository, route);
     }
     switch (route.kind) {

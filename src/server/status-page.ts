@@ -43,6 +43,7 @@ ${reloadLine(report)}
 ${failuresTable(report, now)}
 <h2>Suspected bypasses</h2>
 ${bypassesTable(report)}
+${exceptions(report, now)}
 <h2>Repositories</h2>
 ${repositoriesTable(report, now)}
 <h2>Upstreams</h2>
@@ -74,6 +75,23 @@ function readiness(report: StatusReport): string {
   return report.isReady
     ? '<span class="good">Ready.</span>'
     : '<span class="bad">Not ready: requests may be refused.</span>';
+}
+
+function exceptions({ rulesInAudit, breakGlass }: StatusReport, now: number): string {
+  if (rulesInAudit.length + breakGlass.length === 0) return '';
+  const audits = rulesInAudit.map(
+    (rule) => `<tr><td class="soon">audit</td><td><code>${escapeHtml(rule)}</code></td>
+<td>what it would refuse is served unverified</td><td>until the rule is changed</td></tr>`,
+  );
+  const entries = breakGlass.map(
+    ({ image, digest, approvedBy, reason, until }) =>
+      `<tr><td class="soon">break-glass</td><td><code>${escapeHtml(image)}</code><br>
+<code class="dim">${escapeHtml(digest)}</code></td><td>${escapeHtml(reason)}<br>
+<span class="dim">approved by ${escapeHtml(approvedBy)}</span></td>
+<td>ends ${timeLeft(until, now)}<br><span class="dim">${escapeHtml(until)}</span></td></tr>`,
+  );
+  const heads = ['By', 'What', 'Why', 'How long'];
+  return `<h2>Let through unverified</h2>\n${table(heads, [...entries, ...audits], '')}`;
 }
 
 function reloadLine({ lastReload }: StatusReport): string {

@@ -79,6 +79,16 @@ export interface UpstreamStatus {
   readonly requestsQueued: number;
 }
 
+/** An exception that is in force. */
+export interface BreakGlassStatus {
+  readonly image: string;
+  readonly digest: string;
+  readonly approvedBy: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly until: string;
+}
+
 /** What `GET /api/v1/status` answers. */
 export interface StatusReport {
   readonly version: string;
@@ -87,6 +97,10 @@ export interface StatusReport {
   readonly isReady: boolean;
   /** Absent before the first reload. */
   readonly lastReload?: ReloadStatus;
+  /** The rules that let through what they would refuse, by name. */
+  readonly rulesInAudit: readonly string[];
+  /** The exceptions in force, the one that ends first coming first. */
+  readonly breakGlass: readonly BreakGlassStatus[];
   readonly repositories: readonly RepositoryStatus[];
   /** The site's own collections; absent when none is configured. */
   readonly collections?: readonly CollectionStatus[];

@@ -3,6 +3,7 @@ import type { TagsRoute } from '../oci/route.ts';
 import type { Exchange } from './exchange.ts';
 import { API_VERSION_HEADERS } from './oci-answer.ts';
 import { answerRefusal } from './refusal-answer.ts';
+import { handleUnverified } from './relay-handler.ts';
 
 /** One page of a list. */
 interface Page {
@@ -11,7 +12,7 @@ interface Page {
 }
 
 /**
- * Answers `tags/list` with the tags that would verify.
+ * Answers `tags/list` with the tags that would verify, or, where an operator lets that through, as the registry does.
  *
  * @source OCI distribution 1.1 (#listing-tags)
  */
@@ -24,6 +25,10 @@ export async function handleTags(
   const outcome = await exchange.context.pulls.tags(repository, { signal });
   if (!exchange.isOpen) {
     exchange.end({ verdict: 'cut', cause: 'the client went away' });
+    return;
+  }
+  if (outcome.verdict === 'let-through') {
+    await handleUnverified(exchange, repository, route);
     return;
   }
   if (outcome.verdict !== 'pinned') {

@@ -26,6 +26,8 @@ export class MemoryState implements DurableState {
   readonly #records = new Map<string, StoredTrustRecord & { readonly key: CollectionKey }>();
   readonly #pins = new Map<string, Map<string, PinHistory>>();
   readonly #vouched = new Map<string, Map<Digest, VouchedEntry>>();
+  /** By repository and part. */
+  readonly #parents = new Map<string, Map<Digest, Set<Digest>>>();
   readonly #secrets = new Map<string, Uint8Array>();
   readonly #events: StateEvent[] = [];
   #newestTime = 0;
@@ -115,6 +117,10 @@ export class MemoryState implements DurableState {
   ): Promise<void> {
     const entries = closureEntries(manifest, parts);
     const vouched = entryOf(this.#vouched, repositoryName(repository));
+    const parents = entryOf(this.#parents, repositoryName(repository));
+    for (const { digest } of parts) {
+      parents.set(digest, (parents.get(digest) ?? new Set()).add(manifest.digest));
+    }
     for (const entry of entries) {
       if (supersedes(entry, vouched.get(entry.digest))) vouched.set(entry.digest, entry);
     }
@@ -127,9 +133,16 @@ export class MemoryState implements DurableState {
     return { descriptor: { mediaType, digest, size, kind } };
   }
 
+  async parents(repository: Repository, digest: Digest): Promise<readonly Digest[]> {
+    return [...(this.#parents.get(repositoryName(repository))?.get(digest) ?? [])];
+  }
+
+  async pinsOf(repository: Repository, digest: Digest): Promise<readonly PinHistory[]> {
+    return (await this.pins(repository)).filter((pin) => pin.digest === digest);
+  }
+
   async wasPinned(repository: Repository, digest: Digest): Promise<boolean> {
-    const pins = this.#pins.get(repositoryName(repository)) ?? new Map<string, PinHistory>();
-    return [...pins.values()].some((pin) => pin.digest === digest);
+    return (await this.pinsOf(repository, digest)).length > 0;
   }
 
   async pins(repository: Repository): Promise<readonly PinHistory[]> {

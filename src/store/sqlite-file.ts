@@ -12,7 +12,7 @@ import {
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { fileUnusable, guarded } from './sqlite-errors.ts';
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts';
+import { APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts';
 
 /** How a state file is opened. */
 export interface SqliteFileOptions {
@@ -113,7 +113,7 @@ function requireIntact(file: SqliteFile): void {
       sentence: 'is the database of something else',
     });
   }
-  if (version !== SCHEMA_VERSION) {
+  if (Number(version) > SCHEMA_VERSION) {
     throw fileUnusable(file.path, 'newer-version', {
       sentence: `has schema version ${version}, this program knows ${SCHEMA_VERSION}: run the newer Pinnace that wrote it`,
       facts: { schemaVersion: Number(version), knownVersion: SCHEMA_VERSION },
@@ -127,6 +127,18 @@ function requireIntact(file: SqliteFile): void {
     });
   }
   file.execute('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+  migrate(file);
+}
+
+/** Brings a database of an earlier version up to this one; of several processes that try, the first one does it. */
+function migrate(file: SqliteFile): void {
+  if (pragma(file, 'user_version') === SCHEMA_VERSION) return;
+  file.transaction(() => {
+    const from = Number(pragma(file, 'user_version'));
+    for (let version = from; version < SCHEMA_VERSION; version += 1) {
+      file.execute(`${MIGRATIONS.get(version) ?? ''}; PRAGMA user_version = ${version + 1}`);
+    }
+  });
 }
 
 /** The first value of a pragma. */

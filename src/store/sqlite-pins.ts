@@ -13,6 +13,7 @@ import {
 } from './durable-state.ts';
 import { rowDamaged } from './sqlite-errors.ts';
 import type { SqliteFile } from './sqlite-file.ts';
+import { SqliteParts } from './sqlite-parts.ts';
 import { RowReader, seal } from './sqlite-row.ts';
 
 /** Closures remembered as written, in entries of about 150 bytes. */
@@ -29,6 +30,7 @@ export class SqlitePins {
   readonly #putPin: StatementSync;
   readonly #selectVouched: StatementSync;
   readonly #putVouched: StatementSync;
+  readonly #parts: SqliteParts;
   readonly #written = new LRUCache<string, true>({ max: WRITTEN_CLOSURES });
 
   /** @param precisionMs - a pin verified again within this many milliseconds is not written again */
@@ -42,13 +44,14 @@ export class SqlitePins {
       'SELECT * FROM pin WHERE repository = ? ORDER BY last_verified_at DESC',
     );
     this.#selectByDigest = file.prepare(
-      'SELECT * FROM pin WHERE repository = ? AND digest = ? LIMIT 1',
+      'SELECT * FROM pin WHERE repository = ? AND digest = ? ORDER BY last_verified_at DESC',
     );
     this.#putPin = file.prepare('INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#selectVouched = file.prepare(
       'SELECT media_type, size, kind, is_verified, seal FROM vouched WHERE repository = ? AND digest = ?',
     );
     this.#putVouched = file.prepare('INSERT OR REPLACE INTO vouched VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#parts = new SqliteParts(file);
   }
 
   /** As `PinStore.recordPin`. */
@@ -74,9 +77,12 @@ export class SqlitePins {
     if (this.#written.has(key)) return;
     const isNew = (entry: VouchedEntry): boolean =>
       supersedes(entry, this.#entry(name, entry.digest));
+    const children = parts.map((part) => part.digest);
+    const newParts = (): readonly Digest[] => this.#parts.unknown(name, manifest.digest, children);
     this.#file.run(() => {
-      if (!entries.some(isNew)) return;
+      if (!entries.some(isNew) && newParts().length === 0) return;
       this.#file.transaction(() => {
+        this.#parts.add(name, manifest.digest, newParts());
         for (const entry of entries.filter(isNew)) {
           const values = vouchedValues(name, entry);
           this.#putVouched.run(...values, seal('vouched', values));
@@ -91,6 +97,20 @@ export class SqlitePins {
     const entry = this.#file.run(() => this.#entry(repositoryName(repository), digest));
     if (entry === undefined) return undefined;
     return { mediaType: entry.mediaType, digest, size: entry.size, kind: entry.kind };
+  }
+
+  /** As `PinStore.parents`. */
+  parents(repository: Repository, digest: Digest): readonly Digest[] {
+    return this.#file.run(() => this.#parts.parents(repositoryName(repository), digest));
+  }
+
+  /** As `PinStore.pinsOf`. */
+  pinsOf(repository: Repository, digest: Digest): readonly PinHistory[] {
+    return this.#file.run(() =>
+      this.#selectByDigest
+        .all(repositoryName(repository), digest)
+        .map((row) => this.#readPin(repository, row)),
+    );
   }
 
   /** As `PinStore.wasPinned`. */

@@ -2,7 +2,21 @@
 export const APPLICATION_ID = 0x50696e6e;
 
 /** The schema below (`PRAGMA user_version`). */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** What version 2 added. Which manifest named which part: by it one can tell what still leads to a digest. */
+const PART_TABLE = `
+CREATE TABLE part (
+  repository TEXT NOT NULL,
+  child TEXT NOT NULL,
+  parent TEXT NOT NULL,
+  seal BLOB NOT NULL,
+  PRIMARY KEY (repository, child, parent)
+) STRICT, WITHOUT ROWID;
+`;
+
+/** What makes a database of an earlier version one of the next, by the earlier version. */
+export const MIGRATIONS: ReadonlyMap<number, string> = new Map([[1, PART_TABLE]]);
 
 /**
  * All tables. Each row carries `seal`, a SHA-256 over the rest of it (see `seal`): SQLite notices broken pages, not
@@ -54,6 +68,7 @@ CREATE TABLE vouched (
   PRIMARY KEY (repository, digest)
 ) STRICT, WITHOUT ROWID;
 
+${PART_TABLE}
 CREATE TABLE number (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL,

@@ -137,6 +137,14 @@ export class SqliteState implements DurableState {
     return descriptor && { descriptor };
   }
 
+  async parents(repository: Repository, digest: Digest): Promise<readonly Digest[]> {
+    return this.#pins.parents(repository, digest);
+  }
+
+  async pinsOf(repository: Repository, digest: Digest): Promise<readonly PinHistory[]> {
+    return this.#pins.pinsOf(repository, digest);
+  }
+
   async wasPinned(repository: Repository, digest: Digest): Promise<boolean> {
     return this.#pins.wasPinned(repository, digest);
   }

@@ -1,18 +1,15 @@
 import { TrustError } from './errors.ts';
 import type { Delegation, Target, TargetsBody } from './model.ts';
+import type { Search } from './search.ts';
+import {
+  demandOf,
+  findDenied,
+  requireSigners,
+  type SignedSubject,
+  type Signers,
+  type SignerWord,
+} from './signer-demand.ts';
 import type { JsonValue } from './strict-json.ts';
-
-/** A role whose content the search needs next. */
-export interface RoleRequest {
-  readonly role: string;
-  /** The role whose delegation leads there; empty for `targets`. */
-  readonly delegator: string;
-  /** False when the answer can only change the wording of a refusal; then failing to get it may be ignored. */
-  readonly isNeeded: boolean;
-}
-
-/** A search for a tag: it asks for roles, is given their content (undefined: published nothing), and ends in a result. */
-export type Search<Result> = Generator<RoleRequest, Result, TargetsBody | undefined>;
 
 /** A tag's signed meaning. */
 export interface FoundTarget {
@@ -26,14 +23,16 @@ export interface FoundTarget {
   readonly custom?: JsonValue;
   /** When the publisher's word for this tag ends, if it does before the role's, milliseconds since the epoch. */
   readonly expiresAt?: number;
+  /** The denied signer who has signed it too. Then it must not be served. */
+  readonly deniedSigner?: string;
 }
 
 /** How a source's targets are named after tags, and which of its roles publish. */
 export interface TargetConvention {
-  /** Finds what a tag means; every signer must have signed the same digest. */
-  find(tag: string, signers: readonly string[]): Search<FoundTarget>;
+  /** Finds what a tag means; enough signers must have signed the same digest. */
+  find(tag: string, signers: Signers): Search<FoundTarget>;
   /** The tags that `find` would find with these signers. */
-  list(signers: readonly string[]): Search<readonly string[]>;
+  list(signers: Signers): Search<readonly string[]>;
   /** The tag that a target stands for; undefined for a target of something else. */
   tagNamed(target: string): string | undefined;
 }
@@ -53,17 +52,20 @@ const MAX_ROLES = 256;
 
 /**
  * Finds what a tag means by Docker's rule: `targets/releases` if it covers the tag and has it, else `targets`; a tag that
- * only other roles have is not released. Every required signer must have signed the same digest.
+ * only other roles have is not released. Enough of the required signers must have signed the same digest.
  *
  * @throws {TrustError} `tag_not_signed`, `tag_not_released`, `target_unusable`, `required_signer_missing`,
  * `signer_conflict`
  * @source notary: client/reader.go; docker/cli: cli/command/image/trust.go
  */
-export function* findTag(tag: string, signers: readonly string[]): Search<FoundTarget> {
+export function* findTag(tag: string, signers: Signers): Search<FoundTarget> {
   const top = yield* needed(TARGETS_ROLE);
   const found = yield* findReleased(tag, top);
-  for (const signer of signers) yield* requireSigner(tag, signer, { top, found });
-  return found;
+  return yield* endorsed(found, signers, {
+    named: { tag },
+    roleOf: signerRole,
+    wordOf: (signer) => wordOf(signer, { top, found, tag }),
+  });
 }
 
 /**
@@ -71,7 +73,7 @@ export function* findTag(tag: string, signers: readonly string[]): Search<FoundT
  *
  * @source docker/cli: cli/command/image/trust.go (pull --all-tags)
  */
-export function* listTags(signers: readonly string[]): Search<readonly string[]> {
+export function* listTags(signers: Signers): Search<readonly string[]> {
   const top = yield* needed(TARGETS_ROLE);
   const names = new Set(top?.targets.keys());
   const releases = delegationTo(top, RELEASES_ROLE);
@@ -85,7 +87,7 @@ export function* listTags(signers: readonly string[]): Search<readonly string[]>
   return listed;
 }
 
-function* isFound(tag: string, signers: readonly string[]): Search<boolean> {
+function* isFound(tag: string, signers: Signers): Search<boolean> {
   try {
     yield* findTag(tag, signers);
     return true;
@@ -148,33 +150,43 @@ function* searchBelow(
   return undefined;
 }
 
+/** What was found, once its signers have been heard; marked when one of them is denied. */
+export function* endorsed(
+  found: FoundTarget,
+  signers: Signers,
+  subject: SignedSubject,
+): Search<FoundTarget> {
+  const demand = demandOf(signers);
+  yield* requireSigners(demand, subject);
+  const deniedPublisher = demand.deniedSigners.find(
+    (signer) => subject.roleOf(signer) === found.role,
+  );
+  const deniedSigner = deniedPublisher ?? (yield* findDenied(demand, subject));
+  return deniedSigner === undefined ? found : { ...found, deniedSigner };
+}
+
 interface SignerContext {
   readonly top: TargetsBody | undefined;
   readonly found: FoundTarget;
+  readonly tag: string;
 }
 
-/** @source the rules of portieris and connaisseur: present in the signer's own role, with one and the same digest */
-function* requireSigner(
-  tag: string,
-  signer: string,
-  { top, found }: SignerContext,
-): Search<undefined> {
-  const role = `${TARGETS_ROLE}/${signer}`;
+/**
+ * A signer who was never added, or has not signed yet, does not agree.
+ *
+ * @source the rules of portieris and connaisseur: present in the signer's own role, with one and the same digest
+ */
+function* wordOf(signer: string, { top, found, tag }: SignerContext): Search<SignerWord> {
+  const role = signerRole(signer);
   const delegation = delegationTo(top, role);
   const isInScope = delegation !== undefined && covers(delegation.paths, tag);
   const entry = isInScope ? (yield* needed(role))?.targets.get(tag) : undefined;
-  const detail = { tag, role, signer };
-  // A signer who was never added, or has not signed yet, must not count as agreeing.
-  if (entry === undefined) {
-    throw new TrustError('required_signer_missing', `${signer} has not signed this tag`, {
-      detail,
-    });
-  }
-  if (entry.sha256 !== found.sha256) {
-    throw new TrustError('signer_conflict', `${signer} has signed another digest for this tag`, {
-      detail,
-    });
-  }
+  if (entry === undefined) return 'absent';
+  return entry.sha256 === found.sha256 ? 'agrees' : 'differs';
+}
+
+function signerRole(signer: string): string {
+  return `${TARGETS_ROLE}/${signer}`;
 }
 
 function* needed(role: string): Search<TargetsBody | undefined> {

@@ -3,14 +3,10 @@ import { TrustError } from './errors.ts';
 import { asTime } from './fields.ts';
 import type { Delegation, Target, TargetsBody } from './model.ts';
 import { matchesPathPattern } from './path-pattern.ts';
+import type { RoleRequest, Search } from './search.ts';
+import type { Signers, SignerWord } from './signer-demand.ts';
 import type { JsonValue } from './strict-json.ts';
-import {
-  type FoundTarget,
-  isAboutTheTag,
-  type RoleRequest,
-  type Search,
-  type TargetConvention,
-} from './tag-search.ts';
+import { endorsed, type FoundTarget, isAboutTheTag, type TargetConvention } from './tag-search.ts';
 
 /** A target and the role that has it. */
 export interface TargetOfRole {
@@ -57,12 +53,16 @@ export function* findTarget(name: string): Search<TargetOfRole> {
 /** The convention by which a site's targets stand for tags of one repository. */
 export function namedConvention(naming: TargetNaming): TargetConvention {
   const nameOf = (tag: string): string => `${naming.prefix}${tag}${naming.suffix}`;
-  function* find(tag: string, signers: readonly string[]): Search<FoundTarget> {
-    const found = yield* findTarget(nameOf(tag));
-    for (const signer of signers) yield* requireSigner(nameOf(tag), signer, found.target);
-    return usable(tag, found);
+  function* find(tag: string, signers: Signers): Search<FoundTarget> {
+    const target = nameOf(tag);
+    const found = yield* findTarget(target);
+    return yield* endorsed(usable(tag, found), signers, {
+      named: { target },
+      roleOf: (signer) => signer,
+      wordOf: (signer) => wordOf(target, signer, found.target),
+    });
   }
-  function* list(signers: readonly string[]): Search<readonly string[]> {
+  function* list(signers: Signers): Search<readonly string[]> {
     const tags: string[] = [];
     for (const tag of yield* candidates(naming)) {
       if (yield* isFound(find(tag, signers))) tags.push(tag);
@@ -132,22 +132,15 @@ function* isFound(search: Search<unknown>): Search<boolean> {
   }
 }
 
-/** A required signer is a role that `targets` delegates to; it must have the target itself, with the same digest. */
-function* requireSigner(name: string, signer: string, found: Target): Search<undefined> {
+/** A signer is a role that `targets` delegates to; to agree it must have the target itself, with the same digest. */
+function* wordOf(name: string, signer: string, found: Target): Search<SignerWord> {
   const top = yield TOP;
   const delegation = top?.delegations.find((each) => each.name === signer);
   const isAsked = delegation !== undefined && isInScope(delegation, name);
   const body = isAsked ? yield { role: signer, delegator: TOP.role, isNeeded: true } : undefined;
   const entry = body?.targets.get(name);
-  const detail = { target: name, role: signer, signer };
-  if (entry === undefined) {
-    throw new TrustError('required_signer_missing', `${signer} has not signed this target`, {
-      detail,
-    });
-  }
-  if (entry.sha256 === undefined || entry.sha256 !== found.sha256) {
-    throw new TrustError('signer_conflict', `${signer} has signed another digest`, { detail });
-  }
+  if (entry === undefined) return 'absent';
+  return entry.sha256 !== undefined && entry.sha256 === found.sha256 ? 'agrees' : 'differs';
 }
 
 function usable(tag: string, { role, target }: TargetOfRole): FoundTarget {

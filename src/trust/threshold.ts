@@ -16,6 +16,14 @@ export interface SignedBytes {
   readonly signatures: readonly Signature[];
 }
 
+/** A key whose signature on a file was verified. */
+export interface SigningKey {
+  /** The ID under which the role lists it. */
+  readonly id: string;
+  /** The ID of the bare public key. */
+  readonly canonicalId: string;
+}
+
 /**
  * The IDs of the authority's keys that really signed, at most one per public key: a key in two certificates is one key.
  *
@@ -25,7 +33,11 @@ export function signersOf(
   file: SignedBytes,
   authority: Authority,
   { dialect, weak }: SignatureRules,
-): { readonly keyIds: ReadonlySet<string>; readonly anyFailed: boolean } {
+): {
+  readonly keyIds: ReadonlySet<string>;
+  readonly keys: readonly SigningKey[];
+  readonly anyFailed: boolean;
+} {
   const byPublicKey = new Map<string, string>();
   let anyFailed = false;
   for (const signature of file.signatures) {
@@ -37,13 +49,14 @@ export function signersOf(
       anyFailed = true;
     }
   }
-  return { keyIds: new Set(byPublicKey.values()), anyFailed };
+  const keys = Array.from(byPublicKey, ([canonicalId, id]) => ({ id, canonicalId }));
+  return { keyIds: new Set(byPublicKey.values()), keys, anyFailed };
 }
 
 /**
  * Requires that enough distinct keys of the authority signed the file.
  *
- * @returns the IDs of the keys that did
+ * @returns the keys that did
  * @throws {TrustError} `bad_signature` when a listed key's signature failed and the rest do not suffice,
  * `threshold_not_met` when there simply are too few
  * @source TUF 1.0.34 §5.4.2 and the like; notary: tuf/signed/verify.go
@@ -52,9 +65,9 @@ export function requireThreshold(
   file: SignedBytes,
   authority: Authority,
   rules: SignatureRules,
-): ReadonlySet<string> {
-  const { keyIds, anyFailed } = signersOf(file, authority, rules);
-  if (keyIds.size >= authority.threshold) return keyIds;
+): readonly SigningKey[] {
+  const { keyIds, keys, anyFailed } = signersOf(file, authority, rules);
+  if (keyIds.size >= authority.threshold) return keys;
   const detail = {
     role: authority.role,
     threshold: authority.threshold,

@@ -5,7 +5,7 @@ import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { Envelope, RootBody, TopLevelRole } from './model.ts';
 import { authorityOf, type RootKey } from './root-keys.ts';
-import { requireThreshold, signersOf } from './threshold.ts';
+import { requireThreshold, type SigningKey, signersOf } from './threshold.ts';
 import { withRole } from './verified-file.ts';
 
 /** What the rules for one collection's root depend on. */
@@ -99,6 +99,14 @@ export class TrustedRoot {
     const signing = [...valid].filter(([id]) => keyIds.has(id));
     const ends = signing.map(([, key]) => certificateEnd(key)).sort((a, b) => b - a);
     return Math.min(this.body.expiresAt, ends[authority.threshold - 1] ?? 0);
+  }
+
+  /** The keys of the root role that signed it, whatever the dates of their certificates, and how many are needed. */
+  get signedBy(): { readonly keys: readonly SigningKey[]; readonly threshold: number } {
+    const own = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, 'ignore-dates');
+    const authority = authorityOf(this.body, own);
+    const { keys } = signersOf(this.#envelope, authority, this.#rules);
+    return { keys, threshold: authority.threshold };
   }
 
   get dialect(): Dialect {

@@ -2,6 +2,7 @@ import { type Authority, authorityFingerprint } from './authority.ts';
 import { TrustError } from './errors.ts';
 import type { WeakAlgorithms } from './keys.ts';
 import type { FileMeta, RoleBody, SnapshotBody, TargetsBody, TimestampBody } from './model.ts';
+import type { SigningKey } from './threshold.ts';
 import { requireFresh, type TrustedRoot } from './trusted-root.ts';
 import {
   type BodyParser,
@@ -195,6 +196,24 @@ export class TrustedSet {
     requireFresh('timestamp', this.timestamp.body.expiresAt + clockSkewMs, now);
     requireFresh('snapshot', this.snapshot.body.expiresAt, now);
     for (const role of roles) requireFresh(role, this.#targets.get(role)?.body.expiresAt ?? 0, now);
+  }
+
+  /**
+   * A key of `denied` without whose signature root, timestamp, snapshot or one of the given targets roles would not have
+   * enough; undefined when all stand without. A key is known by its own ID or by that of its certificate.
+   */
+  deniedKeyBehind(roles: Iterable<string>, denied: ReadonlySet<string>): string | undefined {
+    const files = [...roles].flatMap((role) => this.#targets.get(role) ?? []);
+    for (const { signedBy } of [this.root, this.timestamp, this.snapshot, ...files]) {
+      const { keys, threshold } = signedBy;
+      const isDenied = ({ id, canonicalId }: SigningKey): boolean =>
+        denied.has(id) || denied.has(canonicalId);
+      const key = keys.find(isDenied);
+      if (key !== undefined && keys.filter((each) => !isDenied(each)).length < threshold) {
+        return denied.has(key.id) ? key.id : key.canonicalId;
+      }
+    }
+    return undefined;
   }
 
   /**

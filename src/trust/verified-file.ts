@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Authority, authorityFingerprint } from './authority.ts';
 import { TrustError } from './errors.ts';
 import type { Envelope, FileMeta, RoleBody } from './model.ts';
-import { requireThreshold, type SignatureRules } from './threshold.ts';
+import { requireThreshold, type SignatureRules, type SigningKey } from './threshold.ts';
 
 /** A metadata file whose signatures have been verified, with the authority they were verified under. */
 export interface VerifiedFile<Body extends RoleBody> {
@@ -12,6 +12,8 @@ export interface VerifiedFile<Body extends RoleBody> {
   readonly body: Body;
   /** Fingerprint of the authority; a file verified under the same one need not be verified again. */
   readonly verifiedUnder: string;
+  /** The keys of the authority that signed it, and how many of them were needed. */
+  readonly signedBy: { readonly keys: readonly SigningKey[]; readonly threshold: number };
 }
 
 /** What turns an envelope into a role's content. */
@@ -29,13 +31,14 @@ export function verifyFile<Body extends RoleBody>(
 ): VerifiedFile<Body> {
   return withRole(authority.role, () => {
     const envelope = options.dialect.parseEnvelope(bytes);
-    requireThreshold(envelope, authority, options);
+    const keys = requireThreshold(envelope, authority, options);
     return {
       role: authority.role,
       bytes,
       sha256: sha256Hex(bytes),
       body: options.parse(envelope),
       verifiedUnder: authorityFingerprint(authority),
+      signedBy: { keys, threshold: authority.threshold },
     };
   });
 }

@@ -176,8 +176,8 @@ describe('one TUF repository for many image repositories', () => {
     assert.equal(second.pinNow('1', []), undefined);
     assert.equal(second.lastPin('1', []), undefined);
     assert.deepEqual((await second.tags([])).value, ['1']);
-    assert.equal(await second.tagOf(contentOf(1).sha256, []), '1');
-    assert.equal(await second.tagOf(contentOf(0).sha256, []), undefined);
+    assert.deepEqual(await second.tagsOf(contentOf(1).sha256, []), ['1']);
+    assert.deepEqual(await second.tagsOf(contentOf(0).sha256, []), []);
     assert.notEqual(first, second);
     assert.deepEqual([first.key.gun, first.metadata.key.gun], [nameOf(0), SHARED_GUN]);
     assert.equal(first.metadata, second.metadata);

@@ -141,6 +141,7 @@ export class RegistryUnderTest implements AsyncDisposable {
       pulls: this.pulls,
       trustFiles: this.pulls,
       upstreams: new Set(['docker.io', 'registry.example.com']),
+      hasHardStopRules: false,
       decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
       relay: this.relay,
       bypassWatch: new BypassWatch({ clock }),

@@ -60,7 +60,7 @@ describe('an outage', () => {
         assert.equal(scene.collection.pinNow('v1', []), undefined, 'stale pins are not hot');
       }
       assert.deepEqual(await scene.collection.tags([]), { value: ['v1'], staleSeconds: 3660 });
-      assert.equal(await scene.collection.tagOf(content(1).sha256, []), 'v1');
+      assert.deepEqual(await scene.collection.tagsOf(content(1).sha256, []), ['v1']);
       scene.clock.advance(1);
       await rejectsWithCode(scene.pin(), TrustServerError, reason);
       scene.comeBack();
@@ -182,7 +182,7 @@ describe('the grace', () => {
       await rejectsWithCode(scene.pin(), TrustError, 'threshold_not_met');
       await rejectsWithCode(scene.collection.tags([]), TrustError, 'threshold_not_met');
       await rejectsWithCode(
-        scene.collection.tagOf(content(1).sha256, []),
+        scene.collection.tagsOf(content(1).sha256, []),
         TrustError,
         'threshold_not_met',
       );

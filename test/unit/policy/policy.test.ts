@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { PolicyError } from '../../../src/policy/errors.ts';
 import { matchesName, parseNamePattern } from '../../../src/policy/name-pattern.ts';
-import { findOverlaps } from '../../../src/policy/overlap.ts';
+import { findOverlaps, type RuleEntry } from '../../../src/policy/overlap.ts';
 import { mostSpecific, PatternIndex } from '../../../src/policy/pattern-index.ts';
-import { compilePolicy, examineRules, type Rule } from '../../../src/policy/policy.ts';
+import { compilePolicy, examineRules } from '../../../src/policy/policy.ts';
+import type { Rule } from '../../../src/policy/rule.ts';
 import { compareSpecificity, specificityRanks } from '../../../src/policy/specificity.ts';
 import { narrowerAndWider, patternTexts, repositories, repository } from './arbitraries.ts';
 
@@ -189,7 +190,7 @@ describe('rules between which only their spelling decides', () => {
   ];
   for (const [name, patterns, count] of rows) {
     it(`${name}: ${count}`, () => {
-      assert.equal(findOverlaps(patterns.map(parseNamePattern)).length, count);
+      assert.equal(findOverlaps(patterns.map(entryOf)).length, count);
     });
   }
 
@@ -209,12 +210,24 @@ describe('rules between which only their spelling decides', () => {
         if (a === b || !matchesName(x, name) || !matchesName(y, name)) return;
         const isTie = String(specificityRanks(x)) === String(specificityRanks(y));
         const [preferred, other] = [x, y].sort(compareSpecificity).map((pattern) => pattern.text);
-        assert.deepEqual(findOverlaps([x, y]), isTie ? [{ preferred, other }] : []);
+        const overlaps = findOverlaps([a, b].map(entryOf));
+        assert.deepEqual(
+          overlaps.map((overlap) => [overlap.preferred, overlap.other]),
+          isTie ? [[preferred, other]] : [],
+        );
+        for (const { example } of overlaps) {
+          const image = repository(example);
+          assert.ok(matchesName(x, image) && matchesName(y, image), example);
+        }
       }),
       { numRuns: 2000 },
     );
   });
 });
+
+function entryOf(text: string): RuleEntry {
+  return { pattern: parseNamePattern(text), rule: unverified(text) };
+}
 
 function verified(match: string, source: string): Rule {
   return { match, requirement: { kind: 'verified', source, signers: [] } };

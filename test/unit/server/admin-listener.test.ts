@@ -11,6 +11,16 @@ const REPORT: StatusReport = {
   version: '0.1.0',
   startedAt: '2026-11-22T00:00:00Z',
   isReady: true,
+  rulesInAudit: ['docker.io/<b>/**'],
+  breakGlass: [
+    {
+      image: 'docker.io/library/<i>:1',
+      digest: `sha256:${'1'.repeat(64)}`,
+      approvedBy: '<u>Ann</u>',
+      reason: '<script>1</script>',
+      until: '2026-11-24T00:00:00Z',
+    },
+  ],
   repositories: [
     {
       repository: 'docker.io/library/alpine',

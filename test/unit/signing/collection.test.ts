@@ -61,10 +61,10 @@ describe('a collection of one’s own', () => {
     assert.equal(await desk.seen('2.0'), digestOf('a'));
     assert.deepEqual((await desk.bench.collection.tags([])).value, ['2.0']);
     const hex = digestOf('a').slice('sha256:'.length);
-    assert.equal(await desk.bench.collection.tagOf(hex, []), '2.0');
+    assert.deepEqual(await desk.bench.collection.tagsOf(hex, []), ['2.0']);
     await desk.revoke('2.0');
     await desk.seen('2.0');
-    assert.equal(await desk.bench.collection.tagOf(hex, []), undefined);
+    assert.deepEqual(await desk.bench.collection.tagsOf(hex, []), []);
   });
 });
 

@@ -48,7 +48,7 @@ const FILE_DAMAGES: readonly FileDamage[] = [
   {
     name: 'another schema version',
     problem: 'newer-version',
-    apply: (path) => edit(path, 'PRAGMA user_version = 2'),
+    apply: (path) => edit(path, 'PRAGMA user_version = 3'),
   },
   {
     name: 'the database of another program',

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { TrustReason } from '../../../src/base/reason-code.ts';
 import { TrustError } from '../../../src/trust/errors.ts';
 import type { Delegation, TargetsBody } from '../../../src/trust/model.ts';
-import { findTag, listTags, type RoleRequest, type Search } from '../../../src/trust/tag-search.ts';
+import type { RoleRequest, Search } from '../../../src/trust/search.ts';
+import { findTag, listTags } from '../../../src/trust/tag-search.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 
 const [A, B, C] = ['aa'.repeat(32), 'bb'.repeat(32), 'cc'.repeat(32)];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Delegation, Target, TargetsBody } from '../../../src/trust/model.ts';
-import type { Search } from '../../../src/trust/tag-search.ts';
+import type { Search } from '../../../src/trust/search.ts';
 
 /** Roles in short: what each has, and whom it delegates to with which paths; `!` marks a terminating delegation. */
 export type Roles = Readonly<

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { TrustError } from '../../../src/trust/errors.ts';
-import type { Search } from '../../../src/trust/tag-search.ts';
+import type { Search } from '../../../src/trust/search.ts';
 import { findTarget } from '../../../src/trust/target-search.ts';
 import { throwsWithCode } from '../../support/reject-with-code.ts';
 import { type Roles, run, target } from './target-search-roles.ts';

@@ -28,17 +28,18 @@ describe('thresholds', () => {
   const both = authorityFor('targets', [alice, bob], 2);
 
   it('are met by enough distinct keys, which are named', () => {
-    const keyIds = requireThreshold(signedBy([bob, alice]), both, NOTARY_RULES);
-    assert.deepEqual(keyIds, new Set([alice.keyId, bob.keyId]));
+    const keys = requireThreshold(signedBy([bob, alice]), both, NOTARY_RULES);
+    assert.deepEqual(new Set(keys.map(({ id }) => id)), new Set([alice.keyId, bob.keyId]));
     const one = authorityFor('targets', [alice, bob], 1);
-    assert.deepEqual(requireThreshold(signedBy([bob]), one, NOTARY_RULES), new Set([bob.keyId]));
+    const [key] = requireThreshold(signedBy([bob]), one, NOTARY_RULES);
+    assert.equal(key?.id, bob.keyId);
   });
 
   it('are met in spite of extra signatures that are broken or by strangers', () => {
     const file = signedBy([carol, alice, bob, alice], (value, index) =>
       index === 3 ? broken(value) : value,
     );
-    assert.equal(requireThreshold(file, both, NOTARY_RULES).size, 2);
+    assert.equal(requireThreshold(file, both, NOTARY_RULES).length, 2);
   });
 
   for (const [row, file, code, valid] of [
@@ -75,11 +76,10 @@ describe('thresholds', () => {
   it('count a second signature by a key whose first one is broken', () => {
     const file = signedBy([alice, alice], (value, index) => (index === 0 ? broken(value) : value));
     const one = authorityFor('targets', [alice], 1);
-    assert.deepEqual(signersOf(file, one, NOTARY_RULES), {
-      keyIds: new Set([alice.keyId]),
-      anyFailed: true,
-    });
-    assert.equal(requireThreshold(file, one, NOTARY_RULES).size, 1);
+    const { keyIds, anyFailed } = signersOf(file, one, NOTARY_RULES);
+    assert.deepEqual(keyIds, new Set([alice.keyId]));
+    assert.equal(anyFailed, true);
+    assert.equal(requireThreshold(file, one, NOTARY_RULES).length, 1);
   });
 
   it('do not verify again a key that has signed', () => {

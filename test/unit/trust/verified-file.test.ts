@@ -66,6 +66,7 @@ describe('versions', () => {
     sha256,
     body: { version, expiresAt: 0 },
     verifiedUnder: '',
+    signedBy: { keys: [], threshold: 1 },
   });
   for (const [row, offered, trusted, isOlder] of [
     ['higher', file(3, 'a'), file(2, 'b'), false],
