@@ -23,6 +23,7 @@ import { observedCoreEvents } from './core-events.ts';
 import { collectExceptionGauges, exceptionStatus } from './exceptions.ts';
 import { Generation, type Lasting } from './generation.ts';
 import { settingsThatLast } from './lasting-settings.ts';
+import { passedAnswer } from './passed.ts';
 import { Reloads, type ReloadTrigger } from './reloads.ts';
 import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -223,6 +224,11 @@ export class App {
         status: () => this.#status(),
         isReady: () => this.#isReady,
         refresh: (repository, { signal }) => this.#refresh(repository, signal),
+        passed: (question) =>
+          passedAnswer(question, {
+            state: this.#stores.state,
+            policy: this.#generation.core.policy,
+          }),
       },
     });
   }

@@ -1,3 +1,4 @@
+import { elementsOf, membersOf, parseJson, textOf } from '../base/json-members.ts';
 import type { Environment } from '../config/env.ts';
 import {
   type Engine,
@@ -10,7 +11,6 @@ import {
   succeeded,
 } from './doctor-engine.ts';
 import { readHostsFile, registriesBelow, settingsText } from './doctor-hosts.ts';
-import { elementsOf, membersOf, parseJson, textOf } from './doctor-json.ts';
 import type { ProgramEnd, RunProgram } from './doctor-program.ts';
 
 /** How a containerd is reached. */

@@ -1,3 +1,4 @@
+import { elementsOf, membersOf, parseJson, textOf, textsOf } from '../base/json-members.ts';
 import type { Environment } from '../config/env.ts';
 import {
   type Engine,
@@ -9,7 +10,6 @@ import {
   type ListedImage,
   succeeded,
 } from './doctor-engine.ts';
-import { elementsOf, membersOf, parseJson, textOf, textsOf } from './doctor-json.ts';
 import type { ProgramEnd, RunProgram } from './doctor-program.ts';
 
 /** How podman is run. */

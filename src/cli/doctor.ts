@@ -13,6 +13,7 @@ import { checkRegistry } from './doctor-check.ts';
 import { ENGINE_KINDS } from './doctor-engine.ts';
 import { type EngineChoice, type FoundEngine, findEngines } from './doctor-find.ts';
 import { runProgram } from './doctor-program.ts';
+import { type CompareOptions, compareHost } from './doctor-record.ts';
 import { doctorReport, doctorText, engineReport, exitCodeOf } from './doctor-report.ts';
 import { EXIT } from './exit-codes.ts';
 import { Progress } from './progress.ts';
@@ -20,7 +21,8 @@ import type { CommandIo } from './serve.ts';
 import { StopSignal } from './stop-signal.ts';
 
 /** What `doctor` works with. */
-interface DoctorOptions extends EngineChoice, DoctorImages {
+interface DoctorOptions extends EngineChoice, DoctorImages, CompareOptions {
+  readonly compare?: boolean;
   /** Of one pull. */
   readonly timeout: number;
   readonly json?: boolean;
@@ -31,7 +33,10 @@ const HELP = `
 Pulls three canaries of each registry through each engine that is found, and removes them again. Pinnace answers for them
 (pinnace-canary/signed, /unsigned and /tampered): the first has to land, the others have to be refused for good.
 
-Exit codes: 0 every refusal held, 1 a refusal did not hold, 2 could not find out, 64 wrong command line.
+With --compare nothing is pulled: the images that the engines have are held to Pinnace's record, by digest.
+
+Exit codes: 0 every refusal held (every image passed), 1 a refusal did not hold (an image never passed), 2 could not find out,
+64 wrong command line.
 docs/doctor.md says what is proven by which outcome.`;
 
 /** Adds `doctor` to the command line. */
@@ -62,6 +67,11 @@ export function addDoctorCommand(
         .argParser(parseTimeout)
         .default(TIMEOUT_MS, '2m'),
     )
+    .option('--compare', 'list the images of the engines that never passed through Pinnace')
+    .addOption(
+      new Option('--pinnace <url>', 'with --compare: Pinnace’s admin listener').conflicts('record'),
+    )
+    .option('--record <file>', 'with --compare: what "pinnace record" printed on Pinnace’s machine')
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP);
   for (const kind of CANARY_KINDS) {
@@ -86,6 +96,11 @@ async function examineHost(options: DoctorOptions, io: CommandIo): Promise<numbe
     io.stderr.write('--address needs --engine: say which engine is there\n');
     return EXIT.usage;
   }
+  const hasRecord = options.pinnace !== undefined || options.record !== undefined;
+  if (hasRecord !== (options.compare === true)) {
+    io.stderr.write('--compare needs --pinnace URL or --record FILE, and they need it\n');
+    return EXIT.usage;
+  }
   const stop = new StopSignal();
   const abort = new AbortController();
   void stop.received.then(() => abort.abort());
@@ -96,34 +111,39 @@ async function examineHost(options: DoctorOptions, io: CommandIo): Promise<numbe
       signal: abort.signal,
       onStep: (what) => progress.step(what),
     };
-    const { engines, problems } = await findEngines(options, {
-      env: io.env,
-      run: runProgram,
-      signal: abort.signal,
-    });
-    const reports = [];
-    for (const found of engines) {
-      const registries = [];
-      for (const registry of registriesFor(await found.engine.registries(), options)) {
-        if (abort.signal.aborted) break;
-        registries.push(await check(found, registry, session));
-      }
-      reports.push(engineReport(found.engine, found.facts, registries));
-    }
-    progress.end();
-    const stopped = abort.signal.aborted ? ['stopped by a signal'] : [];
-    const report = doctorReport(reports, {
-      at: new Date(systemClock.now()),
-      problems: [...problems, ...stopped],
-    });
-    const text =
-      options.json === true ? `${JSON.stringify(report, null, 2)}\n` : doctorText(report);
-    io.stdout.write(text);
-    return exitCodeOf(report.verdict);
+    const context = { env: io.env, run: runProgram, signal: abort.signal };
+    const found = await findEngines(options, context);
+    return options.compare === true
+      ? await compareHost(found, { ...options, signal: abort.signal }, io)
+      : await pullCanaries(found, session, io);
   } finally {
     progress.end();
     stop.release();
   }
+}
+
+async function pullCanaries(
+  { engines, problems }: Awaited<ReturnType<typeof findEngines>>,
+  session: Session,
+  io: CommandIo,
+): Promise<number> {
+  const { options, signal } = session;
+  const reports = [];
+  for (const found of engines) {
+    const registries = [];
+    for (const registry of registriesFor(await found.engine.registries(), options)) {
+      if (signal.aborted) break;
+      registries.push(await check(found, registry, session));
+    }
+    reports.push(engineReport(found.engine, found.facts, registries));
+  }
+  const report = doctorReport(reports, {
+    at: new Date(systemClock.now()),
+    problems: [...problems, ...(signal.aborted ? ['stopped by a signal'] : [])],
+  });
+  const isJson = options.json === true;
+  io.stdout.write(isJson ? `${JSON.stringify(report, null, 2)}\n` : doctorText(report));
+  return exitCodeOf(report.verdict);
 }
 
 interface Session {

@@ -10,6 +10,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addEnginesCommand } from './engines.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
+import { printRecord } from './record.ts';
 import { resolveImage } from './resolve.ts';
 import { type CommandIo, serve } from './serve.ts';
 import { resetClock, resetTrust, showTrust } from './trust.ts';
@@ -94,6 +95,11 @@ function buildProgram(io: CommandLineIo, finish: (exitCode: number) => void): Co
   addCollectionCommands(program, io, finish);
   addMigrateCommands(program, io, finish);
   addDoctorCommand(program, io, finish);
+  program
+    .command('record')
+    .description('print what ever passed, for pinnace doctor --compare --record on other hosts')
+    .option(...CONFIG_OPTION)
+    .action(async ({ config }: { config: string }) => finish(await printRecord(config, io)));
   return program;
 }
 

@@ -2,7 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
-import { isForeignRequest, readJsonBody } from './admin-request.ts';
+import {
+  type BadBody,
+  isForeignRequest,
+  type PassedQuestion,
+  parsePassed,
+  parseRefresh,
+  readJsonBody,
+} from './admin-request.ts';
 import { HttpHost, type HttpLimits, type TlsIdentity } from './http-host.ts';
 import { renderStatusPage, STATUS_PAGE_POLICY } from './status-page.ts';
 import type { StatusReport } from './status-report.ts';
@@ -13,6 +20,16 @@ export interface RefreshResult {
   readonly refreshed: readonly string[];
   /** The repositories for which that failed, with why. */
   readonly failed: readonly { readonly repository: string; readonly reason: string }[];
+}
+
+/** What is on record of content. */
+export interface PassedAnswer {
+  /** When the record began, RFC 3339; absent when that is not known. */
+  readonly since?: string;
+  /** The digests that are on record, with the repositories they were vouched for in. */
+  readonly passed: readonly { readonly digest: string; readonly repositories: readonly string[] }[];
+  /** Of the repositories asked about, those that are relayed unverified, of which nothing is recorded. */
+  readonly unverified: readonly string[];
 }
 
 /** What the admin listener shows and does. */
@@ -29,6 +46,8 @@ export interface AdminPorts {
     repository: string | undefined,
     options: { readonly signal: AbortSignal },
   ) => Promise<RefreshResult | undefined>;
+  /** Says what is on record of digests. */
+  readonly passed: (question: PassedQuestion) => Promise<PassedAnswer>;
 }
 
 /** Options of an `AdminListener`. */
@@ -52,6 +71,8 @@ interface AdminAnswer {
 type Read = () => AdminAnswer | Promise<AdminAnswer>;
 
 const MAX_BODY_BYTES = 4096;
+/** A thousand digests and as many names. */
+const MAX_QUESTION_BYTES = 1024 * 1024;
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -114,6 +135,9 @@ export class AdminListener {
         ? await this.#refresh(request, response)
         : notAllowed('POST');
     }
+    if (path === '/api/v1/passed') {
+      return request.method === 'POST' ? await this.#passed(request) : notAllowed('POST');
+    }
     const read = this.#reads.get(path);
     if (read === undefined) return json(404, { error: 'not_found', message: 'no such page' });
     return isRead ? await read() : notAllowed('GET, HEAD');
@@ -150,16 +174,22 @@ export class AdminListener {
     };
   }
 
+  async #passed(request: IncomingMessage): Promise<AdminAnswer> {
+    if (isForeignRequest(request)) return foreign();
+    const read = await readJsonBody(request, MAX_QUESTION_BYTES);
+    if (read.kind === 'bad') return badRequest(read);
+    const body = parsePassed(read.value);
+    if (body.kind === 'bad') return badRequest(body);
+    return json(200, await this.#options.ports.passed(body.question));
+  }
+
   async #refresh(request: IncomingMessage, response: ServerResponse): Promise<AdminAnswer> {
     // A page that an operator happens to have open must not be able to make requests in their name.
-    if (isForeignRequest(request)) {
-      return json(403, { error: 'foreign_origin', message: 'requests of other sites are refused' });
-    }
-    const body = await readJsonBody(request, MAX_BODY_BYTES);
-    if (body.kind === 'bad') {
-      const headers = { connection: 'close' };
-      return { ...json(body.status, { error: 'bad_request', message: body.message }), headers };
-    }
+    if (isForeignRequest(request)) return foreign();
+    const read = await readJsonBody(request, MAX_BODY_BYTES);
+    if (read.kind === 'bad') return badRequest(read);
+    const body = parseRefresh(read.value);
+    if (body.kind === 'bad') return badRequest(body);
     const abort = new AbortController();
     response.once('close', () => abort.abort());
     const { repository } = body;
@@ -174,6 +204,15 @@ export class AdminListener {
     });
     return json(result.failed.length === 0 ? 200 : 502, result);
   }
+}
+
+function foreign(): AdminAnswer {
+  return json(403, { error: 'foreign_origin', message: 'requests of other sites are refused' });
+}
+
+function badRequest({ status, message }: BadBody): AdminAnswer {
+  const headers = { connection: 'close' };
+  return { ...json(status, { error: 'bad_request', message }), headers };
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -1,5 +1,6 @@
 import type { CollectionKey, TrustStateStore } from '../metadata/ports.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/names.ts';
 import type { PinRecord, PinStore } from '../resolve/ports.ts';
 
@@ -24,6 +25,13 @@ export interface PinHistory extends PinRecord {
   readonly firstVerifiedAt: number;
 }
 
+/** A manifest that was vouched for, and where. */
+export interface RecordedManifest {
+  /** The repository's full name. */
+  readonly repository: string;
+  readonly digest: Digest;
+}
+
 /** All durable state of one Pinnace: trust, pins, secrets, and the record of what was done to them. */
 export interface DurableState extends TrustStateStore, PinStore {
   /** 32 random bytes that belong to `name`, made at the first call and the same ever after. */
@@ -41,6 +49,12 @@ export interface DurableState extends TrustStateStore, PinStore {
   timeResets(): Promise<number>;
   /** Every verified meaning of the tags of a repository, the most recently verified first. */
   pins(repository: Repository): Promise<readonly PinHistory[]>;
+  /**
+   * Every manifest and index that was ever vouched for, by repository and digest in order. Others are answered meanwhile.
+   *
+   * @param only - the digests that are of interest; default: all
+   */
+  recordedManifests(only?: ReadonlySet<string>): AsyncIterable<RecordedManifest>;
   /** Releases what the state holds open; nothing may be asked afterwards. Closing twice is harmless. */
   close(): void;
 }

@@ -10,6 +10,7 @@ import {
   type DurableState,
   mergePin,
   type PinHistory,
+  type RecordedManifest,
   requireWhole,
   SECRET_BYTES,
   type StateEvent,
@@ -148,6 +149,16 @@ export class MemoryState implements DurableState {
   async pins(repository: Repository): Promise<readonly PinHistory[]> {
     const pins = this.#pins.get(repositoryName(repository)) ?? new Map<string, PinHistory>();
     return [...pins.values()].sort((a, b) => b.verifiedAt - a.verifiedAt);
+  }
+
+  async *recordedManifests(only?: ReadonlySet<string>): AsyncIterable<RecordedManifest> {
+    const repositories = [...this.#vouched].toSorted(([a], [b]) => compareText(a, b));
+    for (const [repository, entries] of repositories) {
+      const manifests = [...entries.values()].filter(({ kind }) => kind === 'manifest');
+      for (const { digest } of manifests.toSorted((a, b) => compareText(a.digest, b.digest))) {
+        if (only === undefined || only.has(digest)) yield { repository, digest };
+      }
+    }
   }
 
   async secret(name: string): Promise<Uint8Array> {

@@ -8,6 +8,7 @@ import {
   closureEntries,
   mergePin,
   type PinHistory,
+  type RecordedManifest,
   supersedes,
   type VouchedEntry,
 } from './durable-state.ts';
@@ -31,6 +32,7 @@ export class SqlitePins {
   readonly #selectVouched: StatementSync;
   readonly #putVouched: StatementSync;
   readonly #parts: SqliteParts;
+  readonly #selectManifests: StatementSync;
   readonly #written = new LRUCache<string, true>({ max: WRITTEN_CLOSURES });
 
   /** @param precisionMs - a pin verified again within this many milliseconds is not written again */
@@ -49,6 +51,10 @@ export class SqlitePins {
     this.#putPin = file.prepare('INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#selectVouched = file.prepare(
       'SELECT media_type, size, kind, is_verified, seal FROM vouched WHERE repository = ? AND digest = ?',
+    );
+    this.#selectManifests = file.prepare(
+      `SELECT * FROM vouched WHERE kind = 'manifest' AND (repository, digest) > (?, ?)
+      ORDER BY repository, digest LIMIT ?`,
     );
     this.#putVouched = file.prepare('INSERT OR REPLACE INTO vouched VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#parts = new SqliteParts(file);
@@ -128,6 +134,37 @@ export class SqlitePins {
     );
   }
 
+  /**
+   * The vouched manifests that follow a row, at most `limit`; with `only`, of these digests.
+   *
+   * @returns the rows, and the last that was looked at: undefined when there are no more
+   */
+  manifestsAfter(
+    after: RecordedManifestKey,
+    { limit, only }: { readonly limit: number; readonly only?: ReadonlySet<string> | undefined },
+  ): {
+    readonly rows: readonly RecordedManifest[];
+    readonly last: RecordedManifestKey | undefined;
+  } {
+    return this.#file.run(() => {
+      const found = this.#selectManifests.all(after.repository, after.digest, limit);
+      const place = { file: this.#file.path, table: 'vouched' };
+      const rows: RecordedManifest[] = [];
+      let last: RecordedManifestKey | undefined;
+      for (const row of found) {
+        const reader = new RowReader(row, place);
+        const repository = reader.text('repository');
+        const digest = reader.text('digest');
+        last = { repository, digest };
+        if (!isDigest(digest)) throw rowDamaged(place);
+        if (only?.has(digest) === false) continue;
+        readEntry(reader, repository, digest);
+        rows.push({ repository, digest });
+      }
+      return { rows, last: found.length < limit ? undefined : last };
+    });
+  }
+
   #saysAsMuch(known: PinHistory, pin: PinRecord): boolean {
     const merged = mergePin(known, pin);
     return (
@@ -166,16 +203,26 @@ export class SqlitePins {
     const row = this.#selectVouched.get(repository, digest);
     if (row === undefined) return undefined;
     const reader = new RowReader(row, { file: this.#file.path, table: 'vouched' });
-    const entry = {
-      digest,
-      mediaType: reader.text('media_type'),
-      size: reader.integer('size'),
-      kind: reader.oneOf('kind', KINDS),
-      isVerified: reader.integer('is_verified') === 1,
-    };
-    reader.requireSeal(vouchedValues(repository, entry));
-    return entry;
+    return readEntry(reader, repository, digest);
   }
+}
+
+/** Where a page of manifests begins. */
+interface RecordedManifestKey {
+  readonly repository: string;
+  readonly digest: string;
+}
+
+function readEntry(reader: RowReader, repository: string, digest: Digest): VouchedEntry {
+  const entry = {
+    digest,
+    mediaType: reader.text('media_type'),
+    size: reader.integer('size'),
+    kind: reader.oneOf('kind', KINDS),
+    isVerified: reader.integer('is_verified') === 1,
+  };
+  reader.requireSeal(vouchedValues(repository, entry));
+  return entry;
 }
 
 /** The columns of table `pin` in order, without the seal. */

@@ -8,6 +8,7 @@ import type { PinRecord, VouchedContent } from '../resolve/ports.ts';
 import {
   type DurableState,
   type PinHistory,
+  type RecordedManifest,
   requireWhole,
   type StateEvent,
 } from './durable-state.ts';
@@ -18,6 +19,9 @@ import { SqliteTrustRecords } from './sqlite-trust.ts';
 
 /** The state file's name within the data folder. */
 export const STATE_FILE = 'state.sqlite';
+
+/** How many rows are read at a time, which takes milliseconds. */
+const PAGE_ROWS = 500;
 
 /** How the state of one machine is kept. */
 export interface SqliteStateOptions {
@@ -151,6 +155,20 @@ export class SqliteState implements DurableState {
 
   async pins(repository: Repository): Promise<readonly PinHistory[]> {
     return this.#pins.pins(repository);
+  }
+
+  async *recordedManifests(only?: ReadonlySet<string>): AsyncIterable<RecordedManifest> {
+    let after: Parameters<SqlitePins['manifestsAfter']>[0] | undefined = {
+      repository: '',
+      digest: '',
+    };
+    while (after !== undefined) {
+      const { rows, last } = this.#pins.manifestsAfter(after, { limit: PAGE_ROWS, only });
+      yield* rows;
+      after = last;
+      // Reading is synchronous: pulls get their turn between two pages.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async secret(name: string): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { IMPLEMENTATIONS, NOW } from './state-implementations.ts';
@@ -82,6 +83,27 @@ for (const [name, open] of IMPLEMENTATIONS) {
         assert.deepEqual(vouched?.descriptor, expected);
       });
     }
+
+    it('lists every manifest it vouched for, and only manifests, in order', async (t) => {
+      const state = open(t);
+      const other = repository('docker.io', 'library/busybox');
+      const children = Array.from({ length: 1_100 }, (_, index) => manifestOf(`child ${index}`));
+      await state.recordClosure(other, manifestOf('only'), [blobOf('config')]);
+      await state.recordClosure(ALPINE, manifestOf('index'), [...children, blobOf('layer')]);
+      await state.recordPin(pinOf('3.20', digestOf('never seen'), NOW));
+      const all = await Readable.from(state.recordedManifests()).toArray();
+      const expected = [manifestOf('index'), ...children].map(({ digest }) => digest).toSorted();
+      assert.deepEqual(all, [
+        ...expected.map((digest) => ({ repository: 'docker.io/library/alpine', digest })),
+        { repository: 'docker.io/library/busybox', digest: digestOf('only') },
+      ]);
+      const wanted = new Set([digestOf('only'), digestOf('index'), digestOf('layer'), 'nonsense']);
+      const some = await Readable.from(state.recordedManifests(wanted)).toArray();
+      assert.deepEqual(some, [
+        { repository: 'docker.io/library/alpine', digest: digestOf('index') },
+        { repository: 'docker.io/library/busybox', digest: digestOf('only') },
+      ]);
+    });
 
     it('stores all of a closure or nothing', async (t) => {
       const state = open(t);

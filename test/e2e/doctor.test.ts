@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Component } from './support/components.ts';
-import { Containerd } from './support/containerd.ts';
 import { Podman } from './support/containers-tools.ts';
-import { DockerEngine, type DockerOptions } from './support/docker-engine.ts';
-import { FakeHub } from './support/fake-hub.ts';
-import { type Image, makeImage, publish } from './support/image.ts';
-import { BASE_COMPONENTS, Lab } from './support/lab.ts';
-import { Pinnace } from './support/pinnace.ts';
-import type { Scratch } from './support/scratch.ts';
-import { LabSuite } from './support/suite.ts';
-
-/** `pinnace doctor` on hosts whose engines are set up rightly and wrongly, with a stand-in for Docker Hub beside Pinnace. */
-interface World {
-  readonly scratch: Scratch;
-  readonly hub: FakeHub;
-  readonly pinnace: Pinnace;
-  /** What the stand-in has under `library/app:unsigned`. */
-  readonly foreign: Image;
-}
+import { DockerEngine } from './support/docker-engine.ts';
+import {
+  containerdWith,
+  containerdWords,
+  type DoctorWorld,
+  dockerBehind,
+  dockerWords,
+  doctorSuite,
+  runDoctor,
+} from './support/doctor-world.ts';
 
 interface Canary {
   readonly canary: string;
@@ -45,40 +35,17 @@ interface Examined {
   readonly output: string;
 }
 
-const MAIN = join(resolve(dirname(fileURLToPath(import.meta.url)), '../..'), 'src/cli/main.ts');
-const NEEDED: readonly Component[] = [...BASE_COMPONENTS, 'unshare', 'nsenter', 'ip'];
 const UNSIGNED = 'docker.io/library/app:unsigned';
 
-const suite = new LabSuite<World>('doctor', NEEDED, async (scratch) => {
-  const hub = await FakeHub.start(scratch);
-  const lab = await Lab.start(scratch, hub.place);
-  await lab.pushSigned('library/app:signed', { registry: 'docker.io' });
-  const foreign = await makeImage(scratch);
-  await publish(foreign, hub.registry, 'library/app:unsigned');
-  await publish(foreign, hub.registry, 'library/app:signed');
-  const pinnace = await Pinnace.start(scratch, hub.place, {
-    listeners: {
-      mirror: { defaultRegistry: 'docker.io', refusal: 'hard-stop' },
-      complete: { defaultRegistry: 'docker.io', refusal: 'hard-stop', completeFirst: true },
-      plain: { defaultRegistry: 'docker.io', refusal: 'deny' },
-    },
-    upstreams: { 'docker.io': { url: lab.registry.url } },
-    trust: { lab: await lab.trust({ maxAge: '0s', outageGrace: '0s' }) },
-    policy: [{ match: 'docker.io/library/**', trust: 'lab' }],
-  });
-  return { scratch, hub, pinnace, foreign };
-});
+const suite = doctorSuite('doctor');
 
 /** Runs the doctor where the engines are, and gives back what it says of the one registry there is. */
 async function examine(
-  { hub }: World,
+  world: DoctorWorld,
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Examined> {
-  const done = await hub.place.run([process.execPath, MAIN, 'doctor', '--json', ...words], {
-    env: { PATH: '/usr/bin:/usr/sbin:/bin', ...env },
-    timeoutMs: 170_000,
-  });
+  const done = await runDoctor(world, words, env);
   const report = JSON.parse(done.stdout);
   const registry: Registry = report.engines[0].registries[0];
   assert.equal(registry.registry, 'docker.io', done.output);
@@ -92,28 +59,13 @@ function findings({ registry }: Examined): readonly string[] {
   );
 }
 
-async function dockerBehind(
-  world: World,
-  listener: string,
-  options: Pick<DockerOptions, 'environment'> = {},
-): Promise<DockerEngine> {
-  return await DockerEngine.start(world.scratch, world.hub.place, {
-    settings: { 'registry-mirrors': [`http://${world.pinnace.host(listener)}`] },
-    ...options,
-  });
-}
-
-const docker = (engine: DockerEngine): readonly string[] => [
-  ...['--engine', 'docker', '--address', `unix://${engine.socket}`],
-];
-
 suite.test(
   'Docker Engine behind a hard stop that verifies whole images first: every refusal holds, Docker Hub is not asked',
   ['docker', 'dockerd'],
   async (world) => {
     const engine = await dockerBehind(world, 'complete');
     await world.hub.mark();
-    const examined = await examine(world, docker(engine));
+    const examined = await examine(world, dockerWords(engine));
     assert.deepEqual(findings(examined), [
       'signed: held, proven, served',
       'unsigned: held, proven, refused',
@@ -131,7 +83,7 @@ suite.test(
     const engine = await dockerBehind(world, 'mirror', {
       environment: { HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: '127.0.0.1' },
     });
-    const examined = await examine(world, [...docker(engine), '--unsigned', UNSIGNED]);
+    const examined = await examine(world, [...dockerWords(engine), '--unsigned', UNSIGNED]);
     assert.deepEqual(findings(examined), [
       'signed: held, proven, served',
       'unsigned: held, proven, refused',
@@ -154,7 +106,7 @@ suite.test(
   ['docker', 'dockerd'],
   async (world, told) => {
     const engine = await dockerBehind(world, 'mirror');
-    const examined = await examine(world, docker(engine));
+    const examined = await examine(world, dockerWords(engine));
     assert.deepEqual(findings(examined), [
       'signed: held, proven, served',
       'unsigned: held, proven, refused',
@@ -171,7 +123,7 @@ suite.test(
   ['docker', 'dockerd'],
   async (world, told) => {
     const engine = await dockerBehind(world, 'plain');
-    const examined = await examine(world, [...docker(engine), '--unsigned', UNSIGNED]);
+    const examined = await examine(world, [...dockerWords(engine), '--unsigned', UNSIGNED]);
     assert.deepEqual(findings(examined), [
       'signed: held, proven, served',
       'unsigned: not-held, likely, went_on',
@@ -192,7 +144,7 @@ suite.test(
   ['docker', 'dockerd'],
   async (world) => {
     const engine = await DockerEngine.start(world.scratch, world.hub.place);
-    const examined = await examine(world, docker(engine));
+    const examined = await examine(world, dockerWords(engine));
     assert.deepEqual(findings(examined), [
       'signed: not-held, likely, not_through_pinnace',
       'unsigned: not-held, likely, not_through_pinnace',
@@ -210,23 +162,11 @@ suite.test(
     const engine = await dockerBehind(world, 'plain');
     await engine.ok('pull', UNSIGNED);
     const before = await engine.imageIds();
-    const examined = await examine(world, [...docker(engine), '--unsigned', UNSIGNED]);
+    const examined = await examine(world, [...dockerWords(engine), '--unsigned', UNSIGNED]);
     assert.equal(findings(examined)[3], 'unsigned: unknown, likely, already_present');
     assert.deepEqual(await engine.imageIds(), before);
   },
 );
-
-/** Makes a containerd with a hosts file for Docker Hub. */
-async function containerdWith(world: World, hosts: string): Promise<Containerd> {
-  const containerd = await Containerd.start(world.scratch, world.hub.place);
-  await containerd.setHosts('docker.io', hosts);
-  return containerd;
-}
-
-const ctr = (containerd: Containerd): readonly string[] => [
-  ...['--engine', 'containerd', '--address', containerd.socket],
-  ...['--hosts-dir', containerd.hostsFolder],
-];
 
 suite.test(
   'containerd: the right hosts file and the hard stop hold, a refusal before the registry does not',
@@ -272,7 +212,11 @@ suite.test(
     ];
     for (const [name, hosts, code, expected] of rows) {
       const containerd = await containerdWith(world, hosts);
-      const examined = await examine(world, [...ctr(containerd), '--unsigned', UNSIGNED]);
+      const examined = await examine(world, [
+        ...containerdWords(containerd),
+        '--unsigned',
+        UNSIGNED,
+      ]);
       const kinds = ['signed', 'unsigned', 'tampered', 'unsigned'];
       assert.deepEqual(
         findings(examined),

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { Log } from '../../../src/observe/log.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { AdminListener, type RefreshResult } from '../../../src/server/admin-listener.ts';
+import type { PassedQuestion } from '../../../src/server/admin-request.ts';
 import type { StatusReport } from '../../../src/server/status-report.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ask } from '../../support/registry-under-test.ts';
@@ -77,10 +78,13 @@ const REPORT: StatusReport = {
   ],
 };
 
+const DIGEST = `sha256:${'d'.repeat(64)}`;
+
 describe('the admin listener', () => {
   const metrics = new Metrics({ version: '0.1.0' });
   const lines: string[] = [];
   const refreshes: (string | undefined)[] = [];
+  const questions: PassedQuestion[] = [];
   let isReady = true;
   let refresh: () => Promise<RefreshResult | undefined>;
   const admin = new AdminListener({
@@ -96,12 +100,19 @@ describe('the admin listener', () => {
         refreshes.push(repository);
         return await refresh();
       },
+      passed: async (question) => {
+        questions.push(question);
+        const passed = [{ digest: DIGEST, repositories: ['docker.io/library/alpine'] }];
+        return { since: '2026-01-01T00:00:00.000Z', passed, unverified: [] };
+      },
     },
   });
   let port = 0;
   const get = (path: string, options = {}) => ask(port, path, options);
   const post = (body: string, headers = {}) =>
     ask(port, '/api/v1/refresh', { method: 'POST', body, headers });
+  const asksPassed = (body: string, headers = {}) =>
+    ask(port, '/api/v1/passed', { method: 'POST', body, headers });
 
   before(async () => {
     ({ port } = await admin.start());
@@ -232,6 +243,42 @@ describe('the admin listener', () => {
       refreshes.length = 0;
       assert.equal((await post(body)).status, status);
       assert.deepEqual(refreshes, []);
+    });
+  }
+
+  it('says what is on record of digests', async () => {
+    questions.length = 0;
+    const repositories = ['docker.io/library/alpine', 'not a repository'];
+    const answer = await asksPassed(JSON.stringify({ digests: [DIGEST, DIGEST], repositories }));
+    assert.equal(answer.status, 200);
+    assert.deepEqual(JSON.parse(answer.body.toString()).passed, [
+      { digest: DIGEST, repositories: ['docker.io/library/alpine'] },
+    ]);
+    assert.deepEqual(questions, [{ digests: new Set([DIGEST]), repositories }]);
+    assert.equal((await get('/api/v1/passed')).headers['allow'], 'POST');
+    const most = { digests: Array.from({ length: 1_000 }, () => 'x'.repeat(512)) };
+    assert.equal((await asksPassed(JSON.stringify(most))).status, 200);
+    const foreign = await asksPassed('{"digests":[]}', { Origin: 'https://evil.example' });
+    assert.equal(foreign.status, 403);
+  });
+
+  const badQuestions: readonly (readonly [string, string, number])[] = [
+    ['no body', '', 400],
+    ['no JSON', '{', 400],
+    ['no digests', '{}', 400],
+    ['a text for digests', '{"digests":"x"}', 400],
+    ['a number among digests', '{"digests":[1]}', 400],
+    ['a number among repositories', '{"digests":[],"repositories":[1]}', 400],
+    ['an unknown member', '{"digests":[],"more":1}', 400],
+    ['a long digest', `{"digests":["${'x'.repeat(513)}"]}`, 400],
+    ['too many digests', JSON.stringify({ digests: Array(1_001).fill('x') }), 400],
+    ['a long body', `{"digests":["${'x'.repeat(1_100_000)}"]}`, 413],
+  ];
+  for (const [name, body, status] of badQuestions) {
+    it(`does not answer a question with ${name}`, async () => {
+      questions.length = 0;
+      assert.equal((await asksPassed(body)).status, status);
+      assert.deepEqual(questions, []);
     });
   }
 

@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { StateError } from '../../../src/store/errors.ts';
 import { type SqliteState, STATE_FILE } from '../../../src/store/sqlite-state.ts';
@@ -206,6 +207,11 @@ const ROW_DAMAGES: readonly (readonly [
     'vouched content under another digest',
     `UPDATE vouched SET digest = '${digestOf('evil')}' WHERE kind = 'blob'`,
     (s) => s.vouched(ALPINE, digestOf('evil')),
+  ],
+  [
+    'the record under another digest',
+    `UPDATE vouched SET digest = '${digestOf('evil')}' WHERE kind = 'manifest'`,
+    (s) => Readable.from(s.recordedManifests()).toArray(),
   ],
   [
     'vouched content of another type',
