@@ -139,6 +139,15 @@ describe('the canaries of pinnace doctor', () => {
     ];
     for (const [path, reason] of rows)
       assert.equal(reasonOf(await pinnace.get(path)), reason, path);
+    // A hard stop answers for registries that nobody configured, but not with their canaries.
+    const listeners = { mirror: LISTENERS.mirror };
+    const more = { data: `${around.folder}/other` };
+    const stopping = await around.writeConfig({ listeners, more }, 'stopping.yaml');
+    await using other = await RunningPinnace.start(stopping);
+    for (const kind of ['signed', 'tampered', 'unsigned']) {
+      const path = `pinnace-canary/${kind}/manifests/${NONCE}?ns=other.example`;
+      assert.equal(reasonOf(await other.get(path, { listener: 'mirror' })), 'no_rule', kind);
+    }
     const elsewhere = await pinnace.get(`other.example/${SIGNED}/manifests/${NONCE}`);
     assert.equal(elsewhere.status, 404);
   });

@@ -143,13 +143,15 @@ describe('pinnace doctor', () => {
     assert.deepEqual(await host.images(), []);
   });
 
-  it('takes nothing but Pinnace’s own bytes for the signed canary, whatever labels they have', async () => {
-    await using host = await Host.create();
-    const { code, stdout } = await host.doctor('imitated');
-    assert.equal(code, 1);
-    assert.match(stdout, /signed {3}NOT HELD, proven: what landed is not what Pinnace serves/);
-    assert.deepEqual(await host.images(), []);
-  });
+  for (const mode of ['imitated', 'replayed']) {
+    it(`takes nothing but the bytes that Pinnace makes for this pull for the signed canary: ${mode}`, async () => {
+      await using host = await Host.create();
+      const { code, stdout } = await host.doctor(mode);
+      assert.equal(code, 1);
+      assert.match(stdout, /signed {3}NOT HELD, proven: what landed is not what Pinnace serves/);
+      assert.deepEqual(await host.images(), []);
+    });
+  }
 
   it('neither pulls nor removes what was there before', async () => {
     await using host = await Host.create();
