@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { askRecord, parseRecord, RecordError } from '../../src/app/passed-record.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
+import { LoopbackServer } from '../support/loopback-server.ts';
 import { rejectsWithCode } from '../support/reject-with-code.ts';
 import { REGISTRY_HOST, RunningPinnace, Surroundings } from '../support/running-pinnace.ts';
 
@@ -87,6 +88,31 @@ describe('the record of what passed', () => {
       await rejectsWithCode(askRecord(url, asked), RecordError, 'record_unusable');
     }
   });
+});
+
+describe('an answer that is none', () => {
+  const rows: readonly (readonly [string, number, string])[] = [
+    ['an error with a list', 500, '{"passed":[]}'],
+    ['a success without one', 200, '{"passed":{}}'],
+    ['a success that is no JSON', 200, 'passed'],
+    ['a redirect', 307, ''],
+  ];
+  for (const [name, status, body] of rows) {
+    it(`is not believed: ${name}`, async () => {
+      const server = new LoopbackServer(() => ({
+        status,
+        body: Buffer.from(body),
+        headers: { location: '/x' },
+      }));
+      await server.start();
+      try {
+        const asking = askRecord(server.url, { digests: [STRANGER], repositories: [] });
+        await rejectsWithCode(asking, RecordError, 'record_unusable');
+      } finally {
+        await server.stop();
+      }
+    });
+  }
 });
 
 describe('pinnace doctor --compare', () => {

@@ -11,6 +11,7 @@ import { parseImageReference } from '../../src/oci/image-reference.ts';
  * - `open`: as `held`, but every image without a canary's name lands
  * - `imitated`: something else lands under the signed canary's name
  * - `replayed`: the signed canary of another pull does
+ * - `swapped`: the tampered canary of the same tag does
  * - `hangs`: a pull lands its image and then does not end
  * - `stuck`: as `open`, and nothing can be removed
  */
@@ -31,7 +32,8 @@ function fail(text: string): never {
 
 function land(kind: CanaryKind | undefined, nonce: string): void {
   const shown = mode === 'replayed' ? '0'.repeat(32) : nonce;
-  const facts = { kind: 'signed', nonce: shown, registry: 'docker.io', listener: 'hub' } as const;
+  const made = mode === 'swapped' ? 'tampered' : 'signed';
+  const facts = { kind: made, nonce: shown, registry: 'docker.io', listener: 'hub' } as const;
   const canary = makeCanaryImage({ ...facts, refusal: 'hard-stop' });
   const config = canary.blobs[0]?.bytes ?? new Uint8Array();
   const { Labels } = JSON.parse(Buffer.from(config).toString()).config;

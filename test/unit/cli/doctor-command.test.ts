@@ -143,7 +143,7 @@ describe('pinnace doctor', () => {
     assert.deepEqual(await host.images(), []);
   });
 
-  for (const mode of ['imitated', 'replayed']) {
+  for (const mode of ['imitated', 'replayed', 'swapped']) {
     it(`takes nothing but the bytes that Pinnace makes for this pull for the signed canary: ${mode}`, async () => {
       await using host = await Host.create();
       const { code, stdout } = await host.doctor(mode);
@@ -223,6 +223,7 @@ describe('pinnace doctor', () => {
     const [code] = await once(child, 'close');
     const report = JSON.parse((await output)?.join('') ?? '');
     assert.deepEqual(report.problems, ['stopped by a signal']);
+    assert.equal(report.engines[0].registries[0].canaries.length, 1);
     assert.equal(code, 2);
     assert.equal(host.calls('pull').length, 1);
     assert.deepEqual(await host.images(), []);
