@@ -95,6 +95,8 @@ altered or missing content is a refusal of the tag. What it costs and what it le
   is. Docker Engine with its classic store and podman wait as long as it takes: for them alone it may be minutes.
 - \`cache.maxBytes\` has to hold the image. What cannot be kept is refused with \`image_incomplete\`. A part that is evicted between
   the answer and the engine's request for it is fetched again, and then a bad one is found too late: give the cache room.
+- A rule's own \`completeFirst\`, true or false, goes before the listener's, on every listener: for a few images that matter, or
+  to leave out large ones.
 - Layers that the manifest says may be had elsewhere (\`urls\`) are not fetched. Pulls by digest are not held up.
 ## Clients: who is asking
 

@@ -118,7 +118,7 @@ export class Generation {
     const { clock, log, metrics, refusals, bypassWatch } = this.#lasting;
     const pulls = this.#pullsFor(listener);
     const upstreams = new Set(this.config.upstreams.keys());
-    const canaries = { ...listener, isCompleteFirst: listener.completeFirst !== undefined };
+    const canaries = { ...listener, isCompleteFirst: listener.completeFirst };
     return {
       pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
       trustFiles: this.core.trustFiles,
@@ -130,12 +130,18 @@ export class Generation {
   }
 
   /** The pulls as a listener offers them. */
-  #pullsFor({ completeFirst }: ListenerConfig): PullService {
-    const { verified: pulls, held, police } = this.core;
-    if (completeFirst === undefined) return this.core.pulls;
-    const { clock } = this.#lasting;
-    const events = this.#completions;
-    return police(new CompletePulls({ pulls, held, clock, events, ...completeFirst }));
+  #pullsFor({ completeFirst, completion }: ListenerConfig): PullService {
+    const { verified: pulls, held, police, policy } = this.core;
+    const isAsked = completeFirst || this.config.rules.some((rule) => rule.completeFirst === true);
+    if (!isAsked) return this.core.pulls;
+    return police(
+      new CompletePulls({
+        ...{ pulls, held, clock: this.#lasting.clock, events: this.#completions },
+        ...completion,
+        appliesTo: (repository, tag) =>
+          policy.rulesOf(repository).forTag(tag)?.completeFirst ?? completeFirst,
+      }),
+    );
   }
 }
 

@@ -85,7 +85,7 @@ function best(
   form: ListenerConfig['refusal'],
 ): ListenerConfig | undefined {
   const suiting = listeners.filter(({ refusal }) => refusal === form);
-  return suiting.find(({ completeFirst }) => completeFirst !== undefined) ?? suiting[0];
+  return suiting.find(({ completeFirst }) => completeFirst) ?? suiting[0];
 }
 
 function addressOf({ address }: EngineOptions, listener: ListenerConfig | undefined): URL | string {

@@ -7,7 +7,7 @@ import type { BreakGlassItem, DenyEntry, RuleEntry } from './schema-policy.ts';
 
 /** Puts together a rule that has passed every check. */
 export function buildRule(entry: RuleEntry): Rule {
-  const { match, tags, deny, refusal, audit, clients } = entry;
+  const { match, tags, deny, refusal, audit, clients, completeFirst } = entry;
   return {
     match,
     requirement: requirementOf(entry),
@@ -16,6 +16,7 @@ export function buildRule(entry: RuleEntry): Rule {
     ...(refusal === undefined ? {} : { refusal }),
     ...(audit ? { audit } : {}),
     ...(clients === undefined ? {} : { clients }),
+    ...(completeFirst === undefined ? {} : { completeFirst }),
   };
 }
 

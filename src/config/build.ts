@@ -97,9 +97,8 @@ export class ConfigBuilder {
       hosts: new Map(Object.entries(hosts)),
       ...(tls === undefined ? {} : { tls: this.#keyPair(['listeners', name, 'tls']) }),
       ...(defaultRegistry === undefined ? {} : { defaultRegistry }),
-      ...(entry.completeFirst
-        ? { completeFirst: { platforms: entry.completePlatforms, withinMs: entry.completeWithin } }
-        : {}),
+      completeFirst: entry.completeFirst,
+      completion: { platforms: entry.completePlatforms, withinMs: entry.completeWithin },
       ...(clients === undefined ? {} : { clients }),
     };
   }

@@ -62,6 +62,10 @@ function checkRuleForm(config: TolerantReader, path: ConfigPath, findings: Findi
       'add reason: and why unverified content is acceptable here',
     );
   }
+  if (isUnverified && config.has(...path, 'completeFirst')) {
+    const key = [...path, 'completeFirst'];
+    findings.problem(key, 'has no meaning with allowUnverified, which checks nothing', 'remove it');
+  }
   if (isUnverified && config.has(...path, 'signers')) {
     findings.problem([...path, 'signers'], 'cannot be checked with allowUnverified', 'remove it');
   }

@@ -21,14 +21,15 @@ export interface ListenerConfig {
   /** Registries by the listener's own host names, each with a port or without. */
   readonly hosts: ReadonlyMap<string, string>;
   readonly refusal: RefusalForm;
-  /** Present when tags are answered only with their image whole. */
-  readonly completeFirst?: CompleteFirstConfig;
+  /** Whether tags are answered only with their image whole, where the rule says nothing about it. */
+  readonly completeFirst: boolean;
+  readonly completion: CompletionConfig;
   /** The entry of `clients` that says who is asking. */
   readonly clients?: string;
 }
 
 /** How images are completed before their tag is answered. */
-export interface CompleteFirstConfig {
+export interface CompletionConfig {
   /** Empty: all. */
   readonly platforms: readonly Platform[];
   readonly withinMs: number;

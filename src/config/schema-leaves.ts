@@ -95,7 +95,10 @@ export function file(kind: FileKind, key: KeyText): z.ZodType<string, string> {
 
 /** A switch. */
 export function flag(key: KeyText): z.ZodType<boolean, boolean> {
-  return z.boolean().meta({ description: key.text });
+  return z.boolean().meta({
+    description: key.text,
+    ...(key.example === undefined ? {} : { [EXAMPLE_MEMBER]: key.example }),
+  });
 }
 
 function withUnit(parse: () => number): Parsed<number> {

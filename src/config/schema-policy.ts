@@ -37,6 +37,7 @@ export interface RuleEntry {
   readonly allowUnverified?: true;
   readonly reason?: string;
   readonly clients?: readonly string[];
+  readonly completeFirst?: boolean;
 }
 
 /** A break-glass entry as written. */
@@ -191,6 +192,12 @@ export const ruleSchema: z.ZodType<RuleEntry> = z
           [EXAMPLE_MEMBER]: ['staff/alice', 'nodes/*'],
         }),
     ),
+    completeFirst: z.exactOptional(
+      flag({
+        text: 'Whether tags are answered only with their whole image fetched, verified and stored, instead of what the listener says (its completePlatforms and completeWithin apply).',
+        example: true,
+      }),
+    ),
   })
   .meta({
     description: 'One rule.',
@@ -202,6 +209,7 @@ export const ruleSchema: z.ZodType<RuleEntry> = z
       digests: ['trust'],
       earlierDigests: ['trust'],
       audit: ['trust'],
+      completeFirst: ['trust'],
       reason: ['allowUnverified'],
     },
   });

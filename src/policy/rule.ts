@@ -43,6 +43,8 @@ export interface Rule {
   readonly refusal?: 'deny' | 'hard-stop';
   /** Who may pull, see `CallerList`; absent: whoever the listener lets in. */
   readonly clients?: readonly string[];
+  /** Whether tags are answered only with their image whole; absent: as the listener says. */
+  readonly completeFirst?: boolean;
   /** Whether what would be refused is served unverified, marked and counted instead; default false. */
   readonly audit?: boolean;
 }

@@ -58,8 +58,8 @@ export interface CompletePullsOptions {
   readonly held: HeldContent;
   readonly clock: Clock;
   readonly events: CompletionEvents;
-  /** The tags of which repositories are answered only when the image is whole; default: of all. */
-  readonly appliesTo?: (repository: Repository) => boolean;
+  /** Which tags are answered only when the image is whole; default: all. */
+  readonly appliesTo?: (repository: Repository, tag: Tag) => boolean;
   /** The children of an index that are completed; none named: all. */
   readonly platforms: readonly Platform[];
   /** How long an engine is kept waiting for the rest of an image, in milliseconds. */
@@ -96,7 +96,7 @@ export class CompletePulls implements VerifiedPullService {
 
   manifestByTagNow(repository: Repository, tag: Tag): ServedManifest | undefined {
     const answer = this.#options.pulls.manifestByTagNow(repository, tag);
-    return answer !== undefined && this.#maySend(repository, answer) ? answer : undefined;
+    return answer !== undefined && this.#maySend({ repository, tag }, answer) ? answer : undefined;
   }
 
   async manifestByTag(
@@ -108,7 +108,7 @@ export class CompletePulls implements VerifiedPullService {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       // Asked anew after completing: a signed answer must not be given out past the moment until which it was signed.
       const answer = await this.#options.pulls.manifestByTag(repository, tag, options);
-      if (answer.verdict !== 'pinned' || this.#maySend(repository, answer)) return answer;
+      if (answer.verdict !== 'pinned' || this.#maySend({ repository, tag }, answer)) return answer;
       const refusal = await this.#completed(repository, answer, { ...options, deadline });
       if (refusal !== undefined) return refusal;
     }
@@ -135,8 +135,11 @@ export class CompletePulls implements VerifiedPullService {
     return this.#options.pulls.tags(repository, options);
   }
 
-  #maySend(repository: Repository, { digest }: ServedManifest): boolean {
-    if (this.#options.appliesTo?.(repository) === false) return true;
+  #maySend(
+    { repository, tag }: { readonly repository: Repository; readonly tag: Tag },
+    { digest }: ServedManifest,
+  ): boolean {
+    if (this.#options.appliesTo?.(repository, tag) === false) return true;
     const parts = this.#whole.partsOf(repository, digest);
     return parts?.every((part) => this.#options.held.has(part)) ?? false;
   }

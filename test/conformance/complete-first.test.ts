@@ -133,6 +133,32 @@ describe('a listener with completeFirst', () => {
     }
   });
 
+  const decided: readonly (readonly [
+    row: string,
+    rule: boolean,
+    listener: boolean,
+    blobs: number,
+  ])[] = [
+    ['asks for what the listener leaves out', true, false, 3],
+    ['leaves out what the listener asks for', false, true, 0],
+  ];
+  for (const [row, rule, listener, blobs] of decided) {
+    it(`does as a rule says that ${row}`, async () => {
+      await using around = await Surroundings.start();
+      around.publisher('team/app').release('1', IMAGE);
+      const file = await around.writeConfig({
+        listeners: { registry: { ...MIRROR, completeFirst: listener } },
+        policy: [
+          { match: `${REGISTRY_HOST}/**`, trust: 'corp' },
+          { match: `${REGISTRY_HOST}/team/app`, trust: 'corp', completeFirst: rule },
+        ],
+      });
+      await using pinnace = await RunningPinnace.start(file);
+      assert.equal(await verdict(pinnace), IMAGE.manifest.digest);
+      assert.equal(blobRequests(around), blobs);
+    });
+  }
+
   it('completes an image again whose parts are gone from the disk', async () => {
     await using around = await Surroundings.start();
     around.publisher('team/app').release('1', IMAGE);

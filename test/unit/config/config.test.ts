@@ -28,15 +28,21 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
 test('images are completed first only where that is asked for, of the platforms that are named', async () => {
   const listener = async (more: string): Promise<unknown> => {
     const text = GOOD.replace('127.0.0.1:5000 }', `127.0.0.1:5000, refusal: hard-stop, ${more} }`);
-    return (await configOf(text)).listeners[0]?.completeFirst;
+    const { completeFirst, completion } = (await configOf(text)).listeners[0] ?? {};
+    return { completeFirst, ...completion };
   };
-  assert.equal(await listener('completeFirst: false, completeWithin: 5s'), undefined);
-  assert.deepEqual(await listener('completeFirst: true'), { platforms: [], withinMs: 25_000 });
+  assert.deepEqual(await listener('completeWithin: 5s'), {
+    ...{ completeFirst: false, platforms: [], withinMs: 5_000 },
+  });
+  assert.deepEqual(await listener('completeFirst: true'), {
+    ...{ completeFirst: true, platforms: [], withinMs: 25_000 },
+  });
   assert.deepEqual(
     await listener(
       'completeFirst: true, completePlatforms: [linux/amd64, linux/arm/v7], completeWithin: 2m',
     ),
     {
+      completeFirst: true,
       platforms: [
         { os: 'linux', architecture: 'amd64' },
         { os: 'linux', architecture: 'arm', variant: 'v7' },

@@ -134,6 +134,14 @@ const CASES: readonly ProblemCase[] = [
     paths: ['policy[0].allowUnverified'],
   },
   {
+    name: 'whole images first where nothing is verified',
+    change: [
+      RULE,
+      '{ match: "registry.example.com/**", allowUnverified: true, reason: x, completeFirst: true }',
+    ],
+    paths: ['policy[0].completeFirst'],
+  },
+  {
     name: 'unverified with signers',
     change: [
       RULE,
