@@ -229,6 +229,10 @@ For each repository the most specific rule applies. \`trust\` demands that the t
 have signed the very same digest, and a signer that the collection does not have is a refusal. \`allowUnverified: true\` relays
 without any verification and needs a \`reason\`. What no rule is for is refused.
 
+What is relayed is handed on as the registry sent it: tags, digests, blobs, lists and referrers of that one repository, read-only.
+Every such answer carries \`Warning: 299 - "pinnace has not verified this …"\`, which containerd from 2.4 on prints. Nothing
+of a verified repository is ever relayed: what Pinnace does not know of the registry's API is 404 there, and everywhere.
+
 # Keys
 
 "required" means within its block; a block that is optional may be left out as a whole.

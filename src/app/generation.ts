@@ -122,6 +122,7 @@ export class Generation {
     return {
       pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
       trustFiles: this.core.trustFiles,
+      catalog: this.core.catalog,
       relay: this.#relay,
       requests: this.#requests,
       hasHardStopRules: this.config.rules.some(({ refusal }) => refusal === 'hard-stop'),

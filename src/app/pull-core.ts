@@ -8,6 +8,7 @@ import { compilePolicy, type Policy } from '../policy/policy.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { JoinedBlobs } from '../resolve/blob-joined.ts';
 import type { BlobEvents } from '../resolve/blob-ports.ts';
+import { Catalog } from '../resolve/catalog.ts';
 import type { CompletionEvents, HeldContent } from '../resolve/complete-pulls.ts';
 import { PolicedPulls } from '../resolve/policed-pulls.ts';
 import type { PullService, Refusal, VerifiedPullService } from '../resolve/pull-service.ts';
@@ -48,6 +49,7 @@ export interface PullCore {
   /** Puts round other verified pulls what operators let through. */
   readonly police: (inner: VerifiedPullService) => PullService;
   readonly trustFiles: TrustFiles;
+  readonly catalog: Catalog;
   readonly policy: Policy;
   readonly breakGlass: BreakGlass;
   readonly collections: Collections;
@@ -142,6 +144,7 @@ export function assembleCore(
   return {
     trustFiles: new TrustFiles(shared),
     ...{ verified, police, pulls: police(verified), policy, breakGlass },
+    catalog: new Catalog({ policy, named: namesIn(config), pins: state }),
     ...{ collections, state, registries, content },
     held: {
       capacityBytes: config.cache.maxBytes,
@@ -180,6 +183,11 @@ function createCollections(
   const sources = createTrustSources(config, shared);
   const own = { sources, store: state, clock, events: events.collections };
   return { sources, collections: new Collections(own) };
+}
+
+/** The repositories that rules are for by name: patterns that leave nothing open. */
+function namesIn({ rules }: Config): readonly string[] {
+  return rules.map(({ match }) => match).filter((match) => !match.includes('*'));
 }
 
 function upstreamOptions(config: Config, clock: Clock): ReadonlyMap<RegistryHost, UpstreamOptions> {

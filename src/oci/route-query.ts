@@ -8,6 +8,8 @@ export interface RouteQuery {
   readonly n: string | undefined;
   /** As written; checked where a page is asked for. */
   readonly last: string | undefined;
+  /** As written; checked where referrers are asked for. */
+  readonly artifactType: string | undefined;
 }
 
 const UNPRINTABLE = /[^\x21-\x7e]/;
@@ -17,13 +19,14 @@ const REPEATED: ReadonlyMap<string, OciRequestCode> = new Map<string, OciRequest
   ['ns', 'NAME_INVALID'],
   ['n', 'PAGINATION_NUMBER_INVALID'],
   ['last', 'TAG_INVALID'],
+  ['artifactType', 'MANIFEST_INVALID'],
 ]);
 
 /**
  * Reads the part of a request target behind the question mark.
  *
- * @throws {OciError} `NAME_INVALID` (bad encoding, `ns` repeated or not a host), `PAGINATION_NUMBER_INVALID` and
- * `TAG_INVALID` (`n` or `last` repeated)
+ * @throws {OciError} `NAME_INVALID` (bad encoding, `ns` repeated or not a host), `PAGINATION_NUMBER_INVALID`,
+ * `TAG_INVALID` and `MANIFEST_INVALID` (`n`, `last` or `artifactType` repeated)
  */
 export function readQuery(text: string): RouteQuery {
   if (UNPRINTABLE.test(text)) {
@@ -44,6 +47,7 @@ export function readQuery(text: string): RouteQuery {
     ns: ns === undefined ? undefined : parseRegistryHost(ns),
     n: found.get('n'),
     last: found.get('last'),
+    artifactType: found.get('artifactType'),
   };
 }
 

@@ -35,11 +35,30 @@ export interface TagsRoute extends NamedRoute {
   readonly last?: string;
 }
 
+/** `GET /v2/_catalog`, with the page that was asked for. */
+export interface CatalogRoute extends RouteBase {
+  readonly kind: 'catalog';
+  /** The most names wanted, 0 or more; absent: as many as one page has. */
+  readonly n?: number;
+  /** Only names after this one, in lexical order. */
+  readonly last?: string;
+}
+
+/** `GET /v2/<name>/referrers/<digest>`. */
+export interface ReferrersRoute extends NamedRoute {
+  readonly kind: 'referrers';
+  readonly digest: Digest;
+  /** Only referrers of this type. */
+  readonly artifactType?: string;
+}
+
 /** A request to the registry API, parsed once. */
 export type Route =
-  | (RouteBase & { readonly kind: 'ping' | 'catalog' })
+  | (RouteBase & { readonly kind: 'ping' })
+  | CatalogRoute
   | (NamedRoute & { readonly kind: 'manifest'; readonly reference: RouteReference })
-  | (NamedRoute & { readonly kind: 'blob' | 'referrers'; readonly digest: Digest })
+  | (NamedRoute & { readonly kind: 'blob'; readonly digest: Digest })
+  | ReferrersRoute
   | (NamedRoute & { readonly kind: 'trust-metadata'; readonly file: string })
   | TagsRoute;
 
@@ -51,6 +70,10 @@ const TRUST_FOLDER = '/_trust/tuf/';
 /** Characters and sequences that no honest registry path has: they earn a 400 rather than a 404. */
 const HOSTILE = /[^\x21-\x7e]|[%\\]|\/\/|\/\.\.?(?:\/|$)/;
 const HOST_ONLY = /[:A-Z[]/;
+const MEDIA_TYPE =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+/** A host, a slash and a path, each at its longest. */
+const MAX_LAST_LENGTH = 2 * 255 + 1;
 const METADATA_FILE = /^[A-Za-z0-9_][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
 
 /**
@@ -58,7 +81,7 @@ const METADATA_FILE = /^[A-Za-z0-9_][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._
  * the colon of a digest, so that no second reading of the same request can exist.
  *
  * @throws {OciError} `UNSUPPORTED` pushes and deletes; `NAME_UNKNOWN` no such path; `NAME_INVALID`, `TAG_INVALID`,
- * `DIGEST_INVALID`, `PAGINATION_NUMBER_INVALID` what breaks the grammar
+ * `DIGEST_INVALID`, `MANIFEST_INVALID`, `PAGINATION_NUMBER_INVALID` what breaks the grammar
  * @source OCI distribution 1.1 (#endpoints)
  */
 export function parseRoute(method: string, target: string): Route {
@@ -95,13 +118,17 @@ function routeOf(path: string, base: RouteBase, query: RouteQuery | undefined): 
     return tagsRoute(nameIn(path, keywordSlash), base, query);
   }
   if (isUpload(path)) throw pushNotSupported();
-  if (keyword === 'blobs' || keyword === 'referrers') {
+  if (keyword === 'blobs') {
     const digest = parseDigest(withColon(last));
-    const kind = keyword === 'blobs' ? 'blob' : 'referrers';
-    return { kind, name: nameIn(path, keywordSlash), digest, ...base };
+    return { kind: 'blob', name: nameIn(path, keywordSlash), digest, ...base };
+  }
+  if (keyword === 'referrers') {
+    const digest = parseDigest(withColon(last));
+    const name = nameIn(path, keywordSlash);
+    return { kind: 'referrers', name, digest, ...base, ...artifactTypeIn(query) };
   }
   if (path === API || path === '/v2') return { kind: 'ping', ...base };
-  if (path === '/v2/_catalog') return { kind: 'catalog', ...base };
+  if (path === '/v2/_catalog') return catalogRoute(base, query);
   throw noSuchPath(path);
 }
 
@@ -134,17 +161,41 @@ function nameIn(path: string, end: number): string {
 }
 
 function tagsRoute(name: string, base: RouteBase, query: RouteQuery | undefined): TagsRoute {
-  const { n, last } = query ?? {};
-  if (n !== undefined && !/^[0-9]{1,9}$/.test(n)) {
-    throw new OciError('PAGINATION_NUMBER_INVALID', 'n is not a number of tags');
-  }
+  const { last } = query ?? {};
   return {
     kind: 'tags',
     name,
     ...base,
-    ...(n === undefined ? {} : { n: Number(n) }),
+    ...countIn(query),
     ...(last === undefined || last === '' ? {} : { last: parseTag(last) }),
   };
+}
+
+function catalogRoute(base: RouteBase, query: RouteQuery | undefined): CatalogRoute {
+  const { last = '' } = query ?? {};
+  if (last.length > MAX_LAST_LENGTH) {
+    throw new OciError('NAME_INVALID', 'last is longer than any name');
+  }
+  return { kind: 'catalog', ...base, ...countIn(query), ...(last === '' ? {} : { last }) };
+}
+
+function countIn({ n }: Partial<RouteQuery> = {}): { readonly n?: number } {
+  if (n === undefined) return {};
+  if (!/^[0-9]{1,9}$/.test(n)) {
+    throw new OciError('PAGINATION_NUMBER_INVALID', 'n is not a number of entries');
+  }
+  return { n: Number(n) };
+}
+
+/** @source RFC 6838 §4.2 */
+function artifactTypeIn({ artifactType }: Partial<RouteQuery> = {}): {
+  readonly artifactType?: string;
+} {
+  if (artifactType === undefined || artifactType === '') return {};
+  if (!MEDIA_TYPE.test(artifactType)) {
+    throw new OciError('MANIFEST_INVALID', 'artifactType is not a media type');
+  }
+  return { artifactType };
 }
 
 function metadataFile(file: string): string {

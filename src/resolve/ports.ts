@@ -124,6 +124,31 @@ export interface PinStore {
   wasPinned(repository: Repository, digest: Digest): Promise<boolean>;
 }
 
+/**
+ * The durable record of what refers to vouched content, apart from what is vouched for: nobody has verified it, so nothing
+ * in it ever counts as vouched.
+ */
+export interface ReferrerStore {
+  /**
+   * Remembers a referrer's manifest and what it refers to, for this repository, in one step.
+   *
+   * @returns false when the repository has as many as are kept; nothing is remembered then
+   */
+  recordReferrer(
+    repository: Repository,
+    manifest: Descriptor,
+    parts: readonly Descriptor[],
+  ): Promise<boolean>;
+  /** What is on record of `digest` as a referrer or a part of one; undefined if nothing is, or if it is vouched for. */
+  referred(repository: Repository, digest: Digest): Promise<VouchedContent | undefined>;
+}
+
+/** Knows which repositories had a verified answer. */
+export interface PinnedRepositories {
+  /** Their full names, in no particular order. */
+  pinnedRepositories(): Promise<readonly string[]>;
+}
+
 /** Verified manifests kept for reuse; keyed by digest. */
 export interface ManifestStore {
   /** The manifest if it is there and its bytes still have the digest. */

@@ -180,3 +180,9 @@ export interface PullService {
     options: PullOptions,
   ): Promise<ServedTags | LetThroughTags | Refusal>;
 }
+
+/** The use case that answers which repositories there are. */
+export interface CatalogService {
+  /** The repositories that the policy allows and that are known, in no particular order. */
+  repositories(): Promise<readonly Repository[]>;
+}

@@ -1,5 +1,5 @@
 import { OciError } from '../oci/errors.ts';
-import { locateRepository, looksLikeHost } from '../oci/image-name.ts';
+import { type ListenerNaming, locateRepository, looksLikeHost } from '../oci/image-name.ts';
 import { parseRegistryHost, parseRepositoryPath, type Repository } from '../oci/names.ts';
 import { parseRoute, type Route } from '../oci/route.ts';
 import type { ListenerProfile } from './registry-context.ts';
@@ -8,6 +8,8 @@ import type { ListenerProfile } from './registry-context.ts';
 export interface LocatedRoute {
   readonly route: Route;
   readonly repository: Repository | undefined;
+  /** How names were read. */
+  readonly naming: ListenerNaming;
 }
 
 const MAX_REMEMBERED = 1024;
@@ -36,7 +38,7 @@ export class LocatedRoutes {
   parse(method: string, target: string): LocatedRoute {
     const route = parseRoute(method, target);
     const repository = 'name' in route ? this.#locate(route) : undefined;
-    const located = { route, repository };
+    const located = { route, repository, naming: this.#listener.naming };
     this.#remember(target, located);
     return located;
   }

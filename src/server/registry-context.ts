@@ -5,7 +5,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { HostNames } from '../oci/host-names.ts';
 import type { ListenerNaming } from '../oci/image-name.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
-import type { PullService, TrustFileService } from '../resolve/pull-service.ts';
+import type { CatalogService, PullService, TrustFileService } from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
@@ -15,6 +15,7 @@ import type { RequestCount } from './request-count.ts';
 export interface RegistryContext {
   readonly pulls: PullService;
   readonly trustFiles: TrustFileService;
+  readonly catalog: CatalogService;
   /** The configured registries by name. */
   readonly upstreams: ReadonlySet<string>;
   readonly decoys: DecoyIssuer;

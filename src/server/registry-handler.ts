@@ -6,6 +6,7 @@ import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { askedOf, tagOf } from './asked.ts';
 import { handleBlob } from './blob-handler.ts';
+import { handleCatalog } from './catalog-handler.ts';
 import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
 import { Exchange, RequestIds } from './exchange.ts';
 import { ListenerRoutes } from './listener-routes.ts';
@@ -30,11 +31,6 @@ const PING_HEADERS: string[] = [
   String(PING_BODY.length),
 ];
 
-const NO_CATALOG: OciAnswer = {
-  status: 404,
-  code: 'UNSUPPORTED',
-  message: 'Pinnace does not list repositories',
-};
 const NO_REFERRERS: OciAnswer = {
   status: 404,
   code: 'MANIFEST_UNKNOWN',
@@ -91,8 +87,8 @@ export class RegistryHandler {
       if (refuseForbidden(exchange, located, repository)) return undefined;
       return this.#dispatchNamed(exchange, route, repository);
     }
-    if (route.kind === 'ping') this.#ping(exchange);
-    else this.#answer(exchange, NO_CATALOG, 'answered');
+    if (route.kind === 'catalog') return handleCatalog(exchange, route, located);
+    this.#ping(exchange);
     return undefined;
   }
 

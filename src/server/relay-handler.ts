@@ -44,8 +44,11 @@ function restOf(route: RelayableRoute): string {
       return `manifests/${route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest}`;
     case 'blob':
       return `blobs/${route.digest}`;
-    case 'referrers':
-      return `referrers/${route.digest}`;
+    case 'referrers': {
+      const query = new URLSearchParams();
+      if (route.artifactType !== undefined) query.set('artifactType', route.artifactType);
+      return query.size === 0 ? `referrers/${route.digest}` : `referrers/${route.digest}?${query}`;
+    }
     case 'tags': {
       const query = new URLSearchParams();
       if (route.n !== undefined) query.set('n', String(route.n));

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { RELAYED_WARNING } from './warning.ts';
 
 const TO_UPSTREAM = ['accept', 'range', 'if-range', 'if-match', 'if-none-match'] as const;
 const TO_CLIENT = [
@@ -11,7 +12,6 @@ const TO_CLIENT = [
   'etag',
   'last-modified',
   'retry-after',
-  'warning',
   'oci-subject',
   'oci-filters-applied',
 ] as const;
@@ -35,14 +35,16 @@ export function relayedRequestHeaders(
   return allowed;
 }
 
-/** The headers of a relayed answer: an allow-list, with `Link` led back to Pinnace. */
+/** The headers of a relayed answer: an allow-list, with `Link` led back to Pinnace, and the mark that it is unverified. */
 export function relayedResponseHeaders(
   headers: IncomingHttpHeaders,
   target: { readonly repository: { readonly path: string }; readonly clientName: string },
-): Record<string, string> {
-  const allowed: Record<string, string> = {
+): Record<string, string | string[]> {
+  const { warning } = headers;
+  const allowed: Record<string, string | string[]> = {
     'docker-distribution-api-version': 'registry/2.0',
     'x-pinnace-verification': 'none',
+    warning: typeof warning === 'string' ? [RELAYED_WARNING, warning] : [RELAYED_WARNING],
   };
   for (const name of TO_CLIENT) {
     const value = headers[name];

@@ -2,7 +2,7 @@ import type { CollectionKey, TrustStateStore } from '../metadata/ports.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/names.ts';
-import type { PinRecord, PinStore } from '../resolve/ports.ts';
+import type { PinnedRepositories, PinRecord, PinStore, ReferrerStore } from '../resolve/ports.ts';
 
 /** Something that happened to the trust state and that an auditor should find. */
 export interface StateEvent {
@@ -33,7 +33,7 @@ export interface RecordedManifest {
 }
 
 /** All durable state of one Pinnace: trust, pins, secrets, and the record of what was done to them. */
-export interface DurableState extends TrustStateStore, PinStore {
+export interface DurableState extends TrustStateStore, PinStore, ReferrerStore, PinnedRepositories {
   /** 32 random bytes that belong to `name`, made at the first call and the same ever after. */
   secret(name: string): Promise<Uint8Array>;
   /** The latest events, newest first. */
@@ -62,25 +62,31 @@ export interface DurableState extends TrustStateStore, PinStore {
 /** Length of a secret in bytes. */
 export const SECRET_BYTES = 32;
 
+/** The most entries that are kept of what refers to a repository's content. */
+export const MAX_REFERRED = 10_000;
+
 /** A vouched descriptor with the weight of what says so. */
 export interface VouchedEntry extends Descriptor {
   /** True for a manifest whose own bytes were verified; false for what a manifest merely says of its parts. */
   readonly isVerified: boolean;
+  /** True for what is known only as a referrer of vouched content, or as a part of one: it is not vouched for. */
+  readonly isReferred: boolean;
 }
 
 /**
- * What a closure vouches for: one entry per digest.
+ * What a closure vouches for, or what a referrer brings along: one entry per digest.
  *
  * @throws {RangeError} for a size that is not a whole number from 0 to 2^53 - 1
  */
 export function closureEntries(
   manifest: Descriptor,
   parts: readonly Descriptor[],
+  isReferred = false,
 ): readonly VouchedEntry[] {
   const entries = new Map<string, VouchedEntry>();
   const offered = [
-    { ...manifest, isVerified: true },
-    ...parts.map((part) => ({ ...part, isVerified: false })),
+    { ...manifest, isVerified: true, isReferred },
+    ...parts.map((part) => ({ ...part, isVerified: false, isReferred })),
   ];
   for (const entry of offered) {
     requireWhole(entry.size, 'size');
@@ -95,6 +101,8 @@ export function closureEntries(
  */
 export function supersedes(offered: VouchedEntry, known: VouchedEntry | undefined): boolean {
   if (known === undefined) return true;
+  // Without this whoever may push could take vouched content away by attaching something to it.
+  if (offered.isReferred !== known.isReferred) return known.isReferred;
   if (offered.isVerified !== known.isVerified) return offered.isVerified;
   if (offered.kind !== known.kind) return offered.kind === 'manifest';
   return offered.size !== known.size || offered.mediaType !== known.mediaType;

@@ -8,6 +8,7 @@ import type { PinRecord, VouchedContent } from '../resolve/ports.ts';
 import {
   closureEntries,
   type DurableState,
+  MAX_REFERRED,
   mergePin,
   type PinHistory,
   type RecordedManifest,
@@ -128,10 +129,30 @@ export class MemoryState implements DurableState {
   }
 
   async vouched(repository: Repository, digest: Digest): Promise<VouchedContent | undefined> {
-    const entry = this.#vouched.get(repositoryName(repository))?.get(digest);
-    if (entry === undefined) return undefined;
-    const { mediaType, size, kind } = entry;
-    return { descriptor: { mediaType, digest, size, kind } };
+    return this.#content(repository, digest, false);
+  }
+
+  async recordReferrer(
+    repository: Repository,
+    manifest: Descriptor,
+    parts: readonly Descriptor[],
+  ): Promise<boolean> {
+    const entries = closureEntries(manifest, parts, true);
+    const known = entryOf(this.#vouched, repositoryName(repository));
+    const fresh = entries.filter((entry) => supersedes(entry, known.get(entry.digest)));
+    const added = fresh.filter(({ digest }) => !known.has(digest)).length;
+    const kept = [...known.values()].filter(({ isReferred }) => isReferred).length;
+    if (added > 0 && kept + added > MAX_REFERRED) return false;
+    for (const entry of fresh) known.set(entry.digest, entry);
+    return true;
+  }
+
+  async referred(repository: Repository, digest: Digest): Promise<VouchedContent | undefined> {
+    return this.#content(repository, digest, true);
+  }
+
+  async pinnedRepositories(): Promise<readonly string[]> {
+    return [...this.#pins.keys()];
   }
 
   async parents(repository: Repository, digest: Digest): Promise<readonly Digest[]> {
@@ -174,6 +195,17 @@ export class MemoryState implements DurableState {
 
   close(): void {
     // Nothing is held open.
+  }
+
+  #content(
+    repository: Repository,
+    digest: Digest,
+    isReferred: boolean,
+  ): VouchedContent | undefined {
+    const entry = this.#vouched.get(repositoryName(repository))?.get(digest);
+    if (entry === undefined || entry.isReferred !== isReferred) return undefined;
+    const { mediaType, size, kind } = entry;
+    return { descriptor: { mediaType, digest, size, kind } };
   }
 }
 

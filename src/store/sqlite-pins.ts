@@ -6,6 +6,7 @@ import { type Repository, repositoryName } from '../oci/names.ts';
 import type { PinRecord } from '../resolve/ports.ts';
 import {
   closureEntries,
+  MAX_REFERRED,
   mergePin,
   type PinHistory,
   type RecordedManifest,
@@ -17,9 +18,16 @@ import type { SqliteFile } from './sqlite-file.ts';
 import { SqliteParts } from './sqlite-parts.ts';
 import { RowReader, seal } from './sqlite-row.ts';
 
+/** That a vouched manifest names its parts: by it one can tell what leads to a digest. Referrers lead to nothing. */
+interface Link {
+  readonly parent: Digest;
+  readonly children: readonly Digest[];
+}
+
 /** Closures remembered as written, in entries of about 150 bytes. */
 const WRITTEN_CLOSURES = 10_000;
-const KINDS = ['manifest', 'blob'] as const;
+/** What the column `kind` says, by whether the entry is vouched for or only refers to what is. */
+const KINDS = ['manifest', 'blob', 'referred-manifest', 'referred-blob'] as const;
 
 /** The pins and what they vouch for in a state file. */
 export class SqlitePins {
@@ -33,6 +41,8 @@ export class SqlitePins {
   readonly #putVouched: StatementSync;
   readonly #parts: SqliteParts;
   readonly #selectManifests: StatementSync;
+  readonly #countReferred: StatementSync;
+  readonly #selectRepositories: StatementSync;
   readonly #written = new LRUCache<string, true>({ max: WRITTEN_CLOSURES });
 
   /** @param precisionMs - a pin verified again within this many milliseconds is not written again */
@@ -58,6 +68,10 @@ export class SqlitePins {
     );
     this.#putVouched = file.prepare('INSERT OR REPLACE INTO vouched VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#parts = new SqliteParts(file);
+    this.#countReferred = file.prepare(
+      "SELECT count(*) AS n FROM vouched WHERE repository = ? AND kind IN ('referred-manifest', 'referred-blob')",
+    );
+    this.#selectRepositories = file.prepare('SELECT DISTINCT repository FROM pin');
   }
 
   /** As `PinStore.recordPin`. */
@@ -74,35 +88,37 @@ export class SqlitePins {
 
   /** As `PinStore.recordClosure`. */
   recordClosure(repository: Repository, manifest: Descriptor, parts: readonly Descriptor[]): void {
-    const name = repositoryName(repository);
-    const entries = closureEntries(manifest, parts).map((entry) => ({
-      ...entry,
-      mediaType: entry.mediaType.toWellFormed(),
-    }));
-    const key = closureKey(name, entries);
-    if (this.#written.has(key)) return;
-    const isNew = (entry: VouchedEntry): boolean =>
-      supersedes(entry, this.#entry(name, entry.digest));
     const children = parts.map((part) => part.digest);
-    const newParts = (): readonly Digest[] => this.#parts.unknown(name, manifest.digest, children);
-    this.#file.run(() => {
-      if (!entries.some(isNew) && newParts().length === 0) return;
-      this.#file.transaction(() => {
-        this.#parts.add(name, manifest.digest, newParts());
-        for (const entry of entries.filter(isNew)) {
-          const values = vouchedValues(name, entry);
-          this.#putVouched.run(...values, seal('vouched', values));
-        }
-      });
-    });
-    this.#written.set(key, true);
+    const link = { parent: manifest.digest, children };
+    this.#record(repositoryName(repository), wellFormed(closureEntries(manifest, parts)), link);
   }
 
   /** As `PinStore.vouched`. */
   vouched(repository: Repository, digest: Digest): Descriptor | undefined {
-    const entry = this.#file.run(() => this.#entry(repositoryName(repository), digest));
-    if (entry === undefined) return undefined;
-    return { mediaType: entry.mediaType, digest, size: entry.size, kind: entry.kind };
+    return this.#content(repository, digest, false);
+  }
+
+  /** As `ReferrerStore.recordReferrer`. */
+  recordReferrer(
+    repository: Repository,
+    manifest: Descriptor,
+    parts: readonly Descriptor[],
+  ): boolean {
+    const name = repositoryName(repository);
+    return this.#record(name, wellFormed(closureEntries(manifest, parts, true)));
+  }
+
+  /** As `ReferrerStore.referred`. */
+  referred(repository: Repository, digest: Digest): Descriptor | undefined {
+    return this.#content(repository, digest, true);
+  }
+
+  /** As `PinnedRepositories.pinnedRepositories`. */
+  pinnedRepositories(): readonly string[] {
+    const place = { file: this.#file.path, table: 'pin' };
+    return this.#file.run(() =>
+      this.#selectRepositories.all().map((row) => new RowReader(row, place).text('repository')),
+    );
   }
 
   /** As `PinStore.parents`. */
@@ -165,6 +181,49 @@ export class SqlitePins {
     });
   }
 
+  /** @returns false when there is no room for so many referrers */
+  #record(name: string, entries: readonly VouchedEntry[], link?: Link): boolean {
+    const key = closureKey(name, entries);
+    if (this.#written.has(key)) return true;
+    const isNew = (entry: VouchedEntry): boolean =>
+      supersedes(entry, this.#entry(name, entry.digest));
+    const isRecorded = this.#file.run(() => {
+      if (!entries.some(isNew) && this.#newChildren(name, link).length === 0) return true;
+      return this.#file.transaction(() => {
+        const fresh = entries.filter(isNew);
+        if (!this.#hasRoom(name, fresh)) return false;
+        if (link !== undefined) this.#parts.add(name, link.parent, this.#newChildren(name, link));
+        for (const entry of fresh) {
+          const values = vouchedValues(name, entry);
+          this.#putVouched.run(...values, seal('vouched', values));
+        }
+        return true;
+      });
+    });
+    if (isRecorded) this.#written.set(key, true);
+    return isRecorded;
+  }
+
+  #newChildren(name: string, link: Link | undefined): readonly Digest[] {
+    return link === undefined ? [] : this.#parts.unknown(name, link.parent, link.children);
+  }
+
+  /** What is vouched for always has room: the number of verified images is the publisher's choice. */
+  #hasRoom(name: string, fresh: readonly VouchedEntry[]): boolean {
+    const added = fresh.filter(
+      ({ isReferred, digest }) => isReferred && this.#entry(name, digest) === undefined,
+    );
+    if (added.length === 0) return true;
+    const kept = Number(this.#countReferred.get(name)?.['n'] ?? 0);
+    return kept + added.length <= MAX_REFERRED;
+  }
+
+  #content(repository: Repository, digest: Digest, isReferred: boolean): Descriptor | undefined {
+    const entry = this.#file.run(() => this.#entry(repositoryName(repository), digest));
+    if (entry === undefined || entry.isReferred !== isReferred) return undefined;
+    return { mediaType: entry.mediaType, digest, size: entry.size, kind: entry.kind };
+  }
+
   #saysAsMuch(known: PinHistory, pin: PinRecord): boolean {
     const merged = mergePin(known, pin);
     return (
@@ -214,11 +273,13 @@ interface RecordedManifestKey {
 }
 
 function readEntry(reader: RowReader, repository: string, digest: Digest): VouchedEntry {
-  const entry = {
+  const kind = reader.oneOf('kind', KINDS);
+  const entry: VouchedEntry = {
     digest,
     mediaType: reader.text('media_type'),
     size: reader.integer('size'),
-    kind: reader.oneOf('kind', KINDS),
+    kind: kind === 'manifest' || kind === 'referred-manifest' ? 'manifest' : 'blob',
+    isReferred: kind === 'referred-manifest' || kind === 'referred-blob',
     isVerified: reader.integer('is_verified') === 1,
   };
   reader.requireSeal(vouchedValues(repository, entry));
@@ -240,13 +301,19 @@ function pinValues(
   ];
 }
 
+/** Entries whose texts SQLite gives back as they were. */
+function wellFormed(entries: readonly VouchedEntry[]): readonly VouchedEntry[] {
+  return entries.map((entry) => ({ ...entry, mediaType: entry.mediaType.toWellFormed() }));
+}
+
 /** The columns of table `vouched` in order, without the seal. */
 function vouchedValues(
   repository: string,
   entry: VouchedEntry,
 ): readonly [string, Digest, string, number, string, number] {
-  const { digest, mediaType, size, kind, isVerified } = entry;
-  return [repository, digest, mediaType, size, kind, isVerified ? 1 : 0];
+  const { digest, mediaType, size, kind, isVerified, isReferred } = entry;
+  const column = isReferred ? `referred-${kind}` : kind;
+  return [repository, digest, mediaType, size, column, isVerified ? 1 : 0];
 }
 
 /** Short, and different for different closures: the list itself would keep whole manifests in memory. */

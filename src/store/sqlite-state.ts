@@ -153,6 +153,23 @@ export class SqliteState implements DurableState {
     return this.#pins.wasPinned(repository, digest);
   }
 
+  async recordReferrer(
+    repository: Repository,
+    manifest: Descriptor,
+    parts: readonly Descriptor[],
+  ): Promise<boolean> {
+    return this.#pins.recordReferrer(repository, manifest, parts);
+  }
+
+  async referred(repository: Repository, digest: Digest): Promise<VouchedContent | undefined> {
+    const descriptor = this.#pins.referred(repository, digest);
+    return descriptor && { descriptor };
+  }
+
+  async pinnedRepositories(): Promise<readonly string[]> {
+    return this.#pins.pinnedRepositories();
+  }
+
   async pins(repository: Repository): Promise<readonly PinHistory[]> {
     return this.#pins.pins(repository);
   }

@@ -240,8 +240,7 @@ describe('OCI distribution 1.1: pull', () => {
   describe('what is not offered', () => {
     const rows: readonly (readonly [string, string, number, string])[] = [
       ['GET', `/v2/${NAME}/referrers/${ABSENT}`, 404, 'MANIFEST_UNKNOWN'],
-      ['GET', '/v2/_catalog', 404, 'UNSUPPORTED'],
-      ['GET', `/v2/${NAME}/_trust/tuf/root.json`, 404, 'NAME_UNKNOWN'],
+      ['GET', `/v2/${NAME}/_trust/tuf/root.json`, 404, 'METADATA_NOT_FOUND'],
       ['POST', `/v2/${NAME}/blobs/uploads/`, 405, 'UNSUPPORTED'],
       ['PUT', `/v2/${NAME}/manifests/latest`, 405, 'UNSUPPORTED'],
       ['PATCH', `/v2/${NAME}/blobs/uploads/1234`, 405, 'UNSUPPORTED'],

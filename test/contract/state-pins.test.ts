@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { MAX_REFERRED } from '../../src/store/durable-state.ts';
 import { IMPLEMENTATIONS, NOW } from './state-implementations.ts';
 import { ALPINE, blobOf, digestOf, manifestOf, pinOf, repository } from './state-samples.ts';
 
@@ -112,6 +113,63 @@ for (const [name, open] of IMPLEMENTATIONS) {
       assert.equal(await state.vouched(ALPINE, digestOf('m')), undefined);
       assert.equal(await state.vouched(ALPINE, digestOf('fine')), undefined);
     });
+  });
+
+  describe(`${name}: referrers`, () => {
+    const signature = manifestOf('signature');
+    const parts = [blobOf('payload'), blobOf('settings')];
+
+    it('are remembered with their parts, in their repository only, and are never vouched for', async (t) => {
+      const state = open(t);
+      assert.equal(await state.recordReferrer(ALPINE, signature, parts), true);
+      assert.equal(await state.recordReferrer(ALPINE, signature, parts), true);
+      for (const descriptor of [signature, ...parts]) {
+        assert.deepEqual(await state.referred(ALPINE, descriptor.digest), { descriptor });
+        assert.equal(await state.vouched(ALPINE, descriptor.digest), undefined);
+        const other = repository('docker.io', 'library/busybox');
+        assert.equal(await state.referred(other, descriptor.digest), undefined);
+      }
+    });
+
+    for (const isFirst of [true, false]) {
+      it(`never take the place of what is vouched for, be they ${isFirst ? 'first' : 'last'}`, async (t) => {
+        const state = open(t);
+        const wrong = { ...blobOf('payload'), size: 999 };
+        if (isFirst) await state.recordReferrer(ALPINE, signature, [wrong]);
+        await state.recordClosure(ALPINE, manifestOf('image'), [blobOf('payload')]);
+        await state.recordClosure(ALPINE, signature, []);
+        if (!isFirst) await state.recordReferrer(ALPINE, signature, [wrong]);
+        for (const descriptor of [signature, blobOf('payload')]) {
+          assert.deepEqual(await state.vouched(ALPINE, descriptor.digest), { descriptor });
+          assert.equal(await state.referred(ALPINE, descriptor.digest), undefined);
+        }
+      });
+    }
+
+    it('have a limit, beyond which what is there stays and what is vouched for has room', async (t) => {
+      const state = open(t);
+      const many = (from: number, count: number): readonly Descriptor[] =>
+        Array.from({ length: count }, (_, index) => blobOf(`part ${from + index}`));
+      assert.equal(await state.recordReferrer(ALPINE, signature, many(0, MAX_REFERRED - 1)), true);
+      assert.equal(await state.recordReferrer(ALPINE, manifestOf('second'), []), false);
+      assert.equal(await state.referred(ALPINE, digestOf('second')), undefined);
+      assert.equal(await state.recordReferrer(ALPINE, signature, many(0, 3)), true);
+      await state.recordClosure(ALPINE, manifestOf('image'), many(0, 2));
+      assert.equal(await state.recordReferrer(ALPINE, manifestOf('second'), []), true);
+      const other = repository('docker.io', 'library/busybox');
+      assert.equal(await state.recordReferrer(other, manifestOf('second'), []), true);
+    });
+  });
+
+  it(`${name}: names the repositories that have pins`, async (t) => {
+    const state = open(t);
+    assert.deepEqual(await state.pinnedRepositories(), []);
+    await state.recordPin(pinOf('3.20', digestOf('m'), NOW));
+    await state.recordPin(pinOf('3.21', digestOf('n'), NOW));
+    const other = repository('localhost:5000', 'team/app');
+    await state.recordPin({ ...pinOf('1', digestOf('o'), NOW), repository: other });
+    const names = await state.pinnedRepositories();
+    assert.deepEqual(names.toSorted(), ['docker.io/library/alpine', 'localhost:5000/team/app']);
   });
 }
 

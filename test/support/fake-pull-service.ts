@@ -2,10 +2,16 @@ import type { Writable } from 'node:stream';
 import type { Caller } from '../../src/base/caller.ts';
 import type { ReasonCode } from '../../src/base/reason-code.ts';
 import { type Digest, sha256Digest } from '../../src/oci/digest.ts';
-import { type Repository, repositoryName, type Tag } from '../../src/oci/names.ts';
+import {
+  parseRepositoryName,
+  type Repository,
+  repositoryName,
+  type Tag,
+} from '../../src/oci/names.ts';
 import { REASON_TABLE } from '../../src/refusal/reason-table.ts';
 import type { BlobContent, ByteRange } from '../../src/resolve/ports.ts';
 import type {
+  CatalogService,
   PullOptions,
   PullService,
   Refusal,
@@ -42,7 +48,7 @@ export function refusalFor(reason: ReasonCode, parts: Partial<Refusal> = {}): Re
 }
 
 /** A pull service whose answers a test writes down, and which remembers what it was asked. */
-export class FakePullService implements PullService, TrustFileService {
+export class FakePullService implements PullService, TrustFileService, CatalogService {
   readonly #repositories = new Map<string, FakeRepository>();
   readonly #unverified = new Set<string>();
   readonly #allowed = new Map<string, (caller: Caller | undefined) => boolean>();
@@ -161,6 +167,10 @@ export class FakePullService implements PullService, TrustFileService {
     if (entry === undefined) return refusalFor('no_rule');
     const tags = [...entry.tags].filter(([, each]) => each.verdict === 'pinned');
     return { verdict: 'pinned', tags: tags.map(([tag]) => tag).toSorted() };
+  }
+
+  async repositories(): Promise<readonly Repository[]> {
+    return Array.from([...this.#repositories.keys(), ...this.#unverified], parseRepositoryName);
   }
 
   async trustFile(

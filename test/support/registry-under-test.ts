@@ -140,6 +140,7 @@ export class RegistryUnderTest implements AsyncDisposable {
     this.#context = {
       pulls: this.pulls,
       trustFiles: this.pulls,
+      catalog: this.pulls,
       upstreams: new Set(['docker.io', 'registry.example.com']),
       hasHardStopRules: false,
       decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),

@@ -106,9 +106,19 @@ describe('parseRoute accepts', () => {
     [
       'referrers',
       `/v2/a/referrers/${DIGEST}?artifactType=x%2Fy`,
+      { kind: 'referrers', name: 'a', digest: DIGEST, method: 'GET', artifactType: 'x/y' },
+    ],
+    [
+      'referrers of any type',
+      `/v2/a/referrers/${DIGEST}?artifactType=`,
       { kind: 'referrers', name: 'a', digest: DIGEST, method: 'GET' },
     ],
-    ['the catalog', '/v2/_catalog?n=5', { kind: 'catalog', method: 'GET' }],
+    ['the catalog', '/v2/_catalog', { kind: 'catalog', method: 'GET' }],
+    [
+      'a page of the catalog',
+      '/v2/_catalog?n=5&last=docker.io/a',
+      { kind: 'catalog', method: 'GET', n: 5, last: 'docker.io/a' },
+    ],
     [
       'trust metadata',
       '/v2/proxy.example/a/b/_trust/tuf/root.json',
@@ -177,6 +187,18 @@ describe('parseRoute refuses', () => {
     ['an unknown algorithm', 'DIGEST_INVALID', `/v2/a/blobs/md5:${HEX.slice(0, 32)}`],
     ['a blob by tag', 'DIGEST_INVALID', '/v2/a/blobs/latest'],
     ['referrers of a tag', 'DIGEST_INVALID', '/v2/a/referrers/latest'],
+    [
+      'referrers of something that is no type',
+      'MANIFEST_INVALID',
+      `/v2/a/referrers/${DIGEST}?artifactType=x`,
+    ],
+    [
+      'referrers of two types',
+      'MANIFEST_INVALID',
+      `/v2/a/referrers/${DIGEST}?artifactType=x/y&artifactType=x/z`,
+    ],
+    ['a catalog by words', 'PAGINATION_NUMBER_INVALID', '/v2/_catalog?n=ten'],
+    ['a catalog from nowhere', 'NAME_INVALID', `/v2/_catalog?last=${'a'.repeat(600)}`],
     ['two ns', 'NAME_INVALID', '/v2/a/manifests/1?ns=docker.io&ns=ghcr.io'],
     ['the same ns twice', 'NAME_INVALID', '/v2/a/manifests/1?ns=docker.io&ns=docker.io'],
     ['two ns, one of them encoded', 'NAME_INVALID', '/v2/a/manifests/1?ns=docker.io&%6es=ghcr.io'],

@@ -124,6 +124,22 @@ describe('a repository that a rule keeps for one caller', () => {
   });
 });
 
+describe('the catalog', () => {
+  const listed = async (options: { repositories?: readonly string[] }, name: string) => {
+    await using registry = await new RegistryUnderTest({ gate: new WordGate(options) }).start();
+    stock(registry);
+    const answer = await registry.get('/v2/_catalog', as(name));
+    return JSON.parse(answer.body.toString()).repositories;
+  };
+
+  it('has what the caller may pull, and no more than its token is for', async () => {
+    assert.deepEqual(await listed({}, 'alice'), ['team/app', 'team/other']);
+    assert.deepEqual(await listed({}, 'bob'), ['team/other']);
+    assert.deepEqual(await listed({ repositories: ['team/app'] }, 'alice'), ['team/app']);
+    assert.deepEqual(await listed({ repositories: ['team/app'] }, 'bob'), []);
+  });
+});
+
 describe('a listener that asks who is calling', () => {
   const everything = (registry: RegistryUnderTest) => [
     ...stock(registry),

@@ -71,6 +71,7 @@ describe('a repository left unverified', () => {
         'Content-Type': 'application/vnd.oci.image.manifest.v1+json',
         'Docker-Content-Digest': 'sha256:abc',
         'Set-Cookie': 'session=upstream-secret',
+        Warning: '299 - "the registry moves"',
         'X-Internal': 'yes',
         Connection: 'X-Internal',
       });
@@ -92,6 +93,10 @@ describe('a repository left unverified', () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.body.toString(), '{"relayed":true}');
     assert.equal(answer.headers['docker-content-digest'], 'sha256:abc');
+    assert.match(
+      String(answer.headers['warning']),
+      /^299 - "pinnace has not verified this: .*", 299 - "the registry moves"$/,
+    );
     assert.equal(answer.headers['set-cookie'], undefined);
     assert.equal(answer.headers['x-internal'], undefined);
     const [seen] = upstream.requests;
@@ -126,6 +131,7 @@ describe('a repository left unverified', () => {
     const digest = `sha256:${'a'.repeat(64)}`;
     const head = await registry.head(`${PATH}/manifests/v1`);
     assert.equal(head.headers['content-length'], '5');
+    assert.match(String(head.headers['warning']), /^299 - "pinnace has not verified this: [^,]*$/);
     const range = { headers: { Range: 'bytes=0-4' } };
     const blob = await registry.get(`${PATH}/blobs/${digest}`, range);
     assert.equal(blob.status, 206);
@@ -133,6 +139,7 @@ describe('a repository left unverified', () => {
     const tags = await registry.get(`${PATH}/tags/list?n=2&last=a`);
     assert.equal(tags.headers['link'], `</v2/${NAME}/tags/list?last=b&n=2>; rel="next"`);
     await registry.get(`${PATH}/referrers/${digest}`);
+    await registry.get(`${PATH}/referrers/${digest}?artifactType=application%2Fspdx%2Bjson&x=1`);
     assert.deepEqual(
       upstream.requests.map((request) => `${request.method} ${request.url}`),
       [
@@ -140,6 +147,7 @@ describe('a repository left unverified', () => {
         `GET /v2/scratch/app/blobs/${digest}`,
         'GET /v2/scratch/app/tags/list?n=2&last=a',
         `GET /v2/scratch/app/referrers/${digest}`,
+        `GET /v2/scratch/app/referrers/${digest}?artifactType=application%2Fspdx%2Bjson`,
       ],
     );
   });
