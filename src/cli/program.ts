@@ -10,6 +10,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addEnginesCommand } from './engines.ts';
 import { EXIT } from './exit-codes.ts';
 import { systemFailureText } from './failure-text.ts';
+import { addPolicyCommands } from './policy.ts';
 import { printRecord } from './record.ts';
 import { resolveImage } from './resolve.ts';
 import { type CommandIo, serve } from './serve.ts';
@@ -91,6 +92,7 @@ function buildProgram(io: CommandLineIo, finish: (exitCode: number) => void): Co
       finish(await resolveImage(image, { ...io, ...options })),
     );
   addTrustCommands(program, io, finish);
+  addPolicyCommands(program, io, finish);
   addEnginesCommand(program, io, finish);
   addCollectionCommands(program, io, finish);
   addMigrateCommands(program, io, finish);

@@ -9,7 +9,7 @@ import { loadConfig } from '../config/load.ts';
 import { OciError } from '../oci/errors.ts';
 import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
 import { repositoryName } from '../oci/names.ts';
-import { ruleName } from '../policy/rule.ts';
+import { type Rule, ruleName } from '../policy/rule.ts';
 import { REASON_TABLE } from '../refusal/reason-table.ts';
 import type { LetThroughManifest, Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { EXIT } from './exit-codes.ts';
@@ -109,22 +109,20 @@ async function examine(core: PullCore, text: string, image: ImageReference): Pro
   // The verdict stands here so that a reader of the JSON finds it at the top; what follows sets it.
   const base = { image: text, verdict: 'inconclusive' as const, repository: name, reference };
   const steps = [`repository ${name}, ${digest === undefined ? 'tag' : 'digest'} ${reference}`];
-  if (rule?.requirement.kind === 'unverified') {
+  const treatment = core.pulls.treatment(repository, digest === undefined ? tag : undefined);
+  if (rule?.requirement.kind === 'unverified' && treatment === 'unverified') {
     steps.push(
       `policy rule "${ruleName(rule)}" lets it through unverified: ${rule.requirement.reason}`,
     );
     return { ...base, verdict: 'passed-through', steps, rule: ruleName(rule) };
   }
-  steps.push(
-    rule === undefined
-      ? 'no policy rule covers it'
-      : `policy rule "${ruleName(rule)}" asks trust source "${rule.requirement.source}"${signersText(rule.requirement)}`,
-  );
+  steps.push(ruleText(rule));
   const answer =
     digest === undefined && tag !== undefined
       ? await core.pulls.manifestByTag(repository, tag, {})
       : await core.pulls.manifestByDigest(repository, digest ?? failNoReference(), {});
-  const trust = rule === undefined ? {} : trustFacts(core, name, { rule, tag, steps });
+  const trust =
+    rule?.requirement.kind !== 'verified' ? {} : trustFacts(core, name, { rule, tag, steps });
   const common = { ...base, ...(rule === undefined ? {} : { rule: ruleName(rule) }), ...trust };
   const subject = { repository, reference };
   switch (answer.verdict) {
@@ -135,6 +133,14 @@ async function examine(core: PullCore, text: string, image: ImageReference): Pro
     default:
       return refusedReport(common, answer, { steps, subject });
   }
+}
+
+function ruleText(rule: Rule | undefined): string {
+  if (rule === undefined) return 'no policy rule covers it';
+  const { requirement } = rule;
+  return requirement.kind === 'unverified'
+    ? `policy rule "${ruleName(rule)}" asks no trust source: ${requirement.reason}`
+    : `policy rule "${ruleName(rule)}" asks trust source "${requirement.source}"${signersText(requirement)}`;
 }
 
 function trustFacts(

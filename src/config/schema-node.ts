@@ -35,7 +35,21 @@ export interface SchemaNode {
 
 /** The JSON Schema of the configuration file as it is written, generated from the schema in this folder. */
 export function configJsonSchema(): Readonly<Record<string, unknown>> {
-  const schema = z.toJSONSchema(configSchema, {
+  return jsonSchemaOf(configSchema);
+}
+
+/** The top of the configuration file. */
+export function configRoot(): SchemaNode {
+  return readNode(configJsonSchema());
+}
+
+/** The top of a file of another kind. */
+export function rootOf(schema: z.ZodType): SchemaNode {
+  return readNode(jsonSchemaOf(schema));
+}
+
+function jsonSchemaOf(source: z.ZodType): Readonly<Record<string, unknown>> {
+  const schema = z.toJSONSchema(source, {
     io: 'input',
     // zod leaves out `examples` where a value is transformed, hence the member of our own.
     override: ({ jsonSchema }) => {
@@ -45,11 +59,6 @@ export function configJsonSchema(): Readonly<Record<string, unknown>> {
     },
   });
   return { ...schema };
-}
-
-/** The top of the configuration file. */
-export function configRoot(): SchemaNode {
-  return readNode(configJsonSchema());
 }
 
 /** The place at `path`, or undefined where the schema has none. */

@@ -56,7 +56,10 @@ const UPSTREAM_ROWS: Readonly<Record<UpstreamReason, ReasonRow>> = {
     retryAfterSeconds: 5,
   }),
   manifest_missing: refused({
-    happened: () => 'it is signed, but the registry no longer has the signed manifest',
+    happened: (facts) =>
+      facts['isUnverified'] === true
+        ? 'the registry does not have it'
+        : 'it is signed, but the registry no longer has the signed manifest',
     remedy: 'Ask the publisher to push the signed image again or to sign the one that is there.',
     status: 404,
     ociCode: 'MANIFEST_UNKNOWN',

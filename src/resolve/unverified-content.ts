@@ -59,7 +59,9 @@ export class UnverifiedContent {
     signal: AbortSignal | undefined,
   ): Promise<UnverifiedManifest> {
     const { upstream } = this.#options;
-    const fetched = await upstream.fetchByTagUnverified(repository, tag, this.#limits(signal));
+    const fetched = await upstream
+      .fetchByTagUnverified(repository, tag, this.#limits(signal))
+      .catch(missingAsUnverified);
     return this.#checked(repository, sha256Digest(fetched.bytes), fetched);
   }
 
@@ -76,7 +78,9 @@ export class UnverifiedContent {
   ): Promise<UnverifiedManifest> {
     requireDigestsAllowed(this.#options.policy, repository, [digest]);
     const { upstream } = this.#options;
-    const fetched = await upstream.fetchManifest(repository, digest, this.#limits(signal));
+    const fetched = await upstream
+      .fetchManifest(repository, digest, this.#limits(signal))
+      .catch(missingAsUnverified);
     if (!hasDigest(fetched.bytes, digest)) {
       throw new UpstreamError('digest_mismatch', 'the manifest does not have its digest');
     }
@@ -126,4 +130,11 @@ export class UnverifiedContent {
     requireDigestsAllowed(this.#options.policy, repository, digests);
     return { digest, mediaType, bytes, parts };
   }
+}
+
+/** What is missing here was not said to be signed. */
+function missingAsUnverified(error: unknown): never {
+  if (!(error instanceof UpstreamError) || error.code !== 'manifest_missing') throw error;
+  const detail = { ...error.detail, isUnverified: true };
+  throw new UpstreamError(error.code, error.message, { detail, cause: error });
 }

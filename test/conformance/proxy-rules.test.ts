@@ -225,6 +225,9 @@ describe('a deny list', () => {
     assert.equal(await pinnace.verdict(APP, '2'), TWO.manifest.digest);
     assert.equal(await pinnace.verdict(APP, TWO.manifest.digest), TWO.manifest.digest);
     assert.equal(await blobVerdict(pinnace, TWO.layers[0]?.digest), 'served');
+    const missing = await pinnace.get(`${APP}/manifests/3`);
+    assert.equal(reasonOf(missing), 'manifest_missing');
+    assert.doesNotMatch(missing.body.toString(), /it is signed/);
     const tags = await pinnace.get(`${APP}/tags/list`);
     assert.equal(tags.status, 200);
   });
