@@ -57,6 +57,37 @@ for (const [name, open] of IMPLEMENTATIONS) {
   });
 
   describe(`${name}: vouched content`, () => {
+    it('knows which manifests name a part, in their repository only', async (t) => {
+      const state = open(t);
+      const [index, one, two] = [manifestOf('index'), manifestOf('one'), manifestOf('two')];
+      const shared = blobOf('shared');
+      await state.recordClosure(ALPINE, index, [one, two]);
+      await state.recordClosure(ALPINE, one, [shared, shared]);
+      await state.recordClosure(ALPINE, two, [shared]);
+      await state.recordClosure(ALPINE, two, [shared]);
+      const parents = async (digest: Descriptor['digest']): Promise<readonly string[]> =>
+        (await state.parents(ALPINE, digest)).toSorted();
+      assert.deepEqual(await parents(shared.digest), [one.digest, two.digest].toSorted());
+      assert.deepEqual(await parents(one.digest), [index.digest]);
+      assert.deepEqual(await parents(index.digest), []);
+      const stranger = repository('quay.io', 'library/alpine');
+      assert.deepEqual(await state.parents(stranger, one.digest), []);
+    });
+
+    it('knows the tags that were verified to mean a digest, and when', async (t) => {
+      const state = open(t);
+      await state.recordPin(pinOf('1', digestOf('m'), NOW));
+      await state.recordPin(pinOf('2', digestOf('m'), NOW + 5));
+      await state.recordPin(pinOf('2', digestOf('n'), NOW + 9));
+      const pins = await state.pinsOf(ALPINE, digestOf('m'));
+      const seen = pins.map(({ tag, verifiedAt }) => [tag, verifiedAt]);
+      assert.deepEqual(seen.toSorted(), [
+        ['1', NOW],
+        ['2', NOW + 5],
+      ]);
+      assert.deepEqual(await state.pinsOf(ALPINE, digestOf('other')), []);
+    });
+
     it('vouches for a manifest and its parts, in their repository only', async (t) => {
       const state = open(t);
       const parts = [{ ...manifestOf('amd64'), size: 11 }, blobOf('config'), blobOf('layer')];
