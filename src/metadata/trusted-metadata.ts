@@ -161,7 +161,7 @@ export class TrustedMetadata {
     try {
       return await this.#loader.drive(set, search, { visited, known: this.state });
     } catch (error) {
-      if (isNotTheListedFile(error)) await this.#requireCurrent(set);
+      if (isNotTheListedFile(error, set)) await this.#requireCurrent(set);
       throw error;
     } finally {
       // Before any answer is given: what had a say in it is a floor from now on, whatever happens next.
@@ -336,9 +336,13 @@ export class TrustedMetadata {
   }
 }
 
-/** Whether a role could not be read because what has its name is not the file that the snapshot lists. */
-function isNotTheListedFile(error: unknown): boolean {
-  return error instanceof TrustError && NOT_THE_LISTED_FILE.has(error.code);
+/** Whether a role could not be read because what has its name is not the file that the snapshot of `set` lists. */
+function isNotTheListedFile(error: unknown, set: TrustedSet): boolean {
+  if (!(error instanceof TrustError) || !NOT_THE_LISTED_FILE.has(error.code)) return false;
+  // What is not listed was not asked for, and nobody can have moved it away.
+  return (
+    error.code !== 'metadata_missing' || set.expected(String(error.detail['role'])) !== undefined
+  );
 }
 
 /** The versions a set holds, by role. */

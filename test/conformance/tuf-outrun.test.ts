@@ -11,6 +11,7 @@ import { TrustError } from '../../src/trust/errors.ts';
 import { namedConvention } from '../../src/trust/target-search.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryMetadataSource } from '../support/memory-metadata-source.ts';
+import type { JsonObject } from '../support/notary-json.ts';
 import type { PublishedFiles } from '../support/publication.ts';
 import { rejectsWithCode } from '../support/reject-with-code.ts';
 import { TufRepository, type TufRepositoryOptions } from '../support/tuf-repository.ts';
@@ -64,6 +65,17 @@ class Site {
     if (less) this.repository.removeTag('team-b/app:0', 'team-b');
     const files = [...this.#publish()].filter(([name]) => !gone.test(name));
     this.source.serve(SHARED_GUN, new Map(files));
+  }
+
+  /** Publishes a snapshot that does not list a file. */
+  publishWithoutListing(name: string): void {
+    const unlisted = (signed: JsonObject): JsonObject => {
+      const listed = signed['meta'];
+      assert.ok(listed instanceof Map);
+      return { ...signed, meta: new Map([...listed].filter(([each]) => each !== name)) };
+    };
+    const edits = new Map([['snapshot', { signed: unlisted }]]);
+    this.source.serve(SHARED_GUN, this.repository.publish(edits));
   }
 
   /** Serves other bytes for a file. */
@@ -140,6 +152,15 @@ describe('a role that is first asked for after the publisher has moved on', () =
     site.source.inject(/^timestamp/, 'trust_server_unreachable');
     await rejectsWithCode(site.digestOf('team-b'), TrustError, 'checksum_mismatch');
     assert.equal(await site.digestOf('team-a'), OLD);
+  });
+
+  test('it is not listed at all: refused without a further request', async () => {
+    const site = new Site(MOVING_NAMES);
+    site.publishWithoutListing('team-b.json');
+    await site.digestOf('team-a');
+    site.asked();
+    await rejectsWithCode(site.digestOf('team-b'), TrustError, 'metadata_missing');
+    assert.deepEqual(site.asked(), []);
   });
 
   test('a team that has learned nothing new is not lost when others are looked at again', async () => {
