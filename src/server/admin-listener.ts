@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
@@ -10,7 +10,9 @@ import {
   parseRefresh,
   readJsonBody,
 } from './admin-request.ts';
-import { HttpHost, type HttpLimits, type TlsIdentity } from './http-host.ts';
+import { HttpHost, type TlsIdentity } from './http-host.ts';
+import type { HttpLimits } from './http-limits.ts';
+import type { HttpResponse } from './http-response.ts';
 import { renderStatusPage, STATUS_PAGE_POLICY } from './status-page.ts';
 import type { StatusReport } from './status-report.ts';
 
@@ -109,7 +111,7 @@ export class AdminListener {
     await this.#host.stop(options);
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: HttpResponse): Promise<void> {
     let answer: AdminAnswer;
     try {
       answer = await this.#answer(request, response);
@@ -127,7 +129,7 @@ export class AdminListener {
     response.end(request.method === 'HEAD' ? undefined : answer.body);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<AdminAnswer> {
+  async #answer(request: IncomingMessage, response: HttpResponse): Promise<AdminAnswer> {
     const path = pathOf(request);
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (path === '/api/v1/refresh') {
@@ -183,7 +185,7 @@ export class AdminListener {
     return json(200, await this.#options.ports.passed(body.question));
   }
 
-  async #refresh(request: IncomingMessage, response: ServerResponse): Promise<AdminAnswer> {
+  async #refresh(request: IncomingMessage, response: HttpResponse): Promise<AdminAnswer> {
     // A page that an operator happens to have open must not be able to make requests in their name.
     if (isForeignRequest(request)) return foreign();
     const read = await readJsonBody(request, MAX_BODY_BYTES);

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Admitted } from '../auth/admission.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
 import type { LogLevel } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
+import type { HttpResponse } from './http-response.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
 
 /** How a request ended, for log and metrics. */
@@ -46,7 +47,7 @@ export class RequestIds {
 /** One request with its answer. It ends exactly once, with one log line and one count. */
 export class Exchange {
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly response: HttpResponse;
   readonly context: RegistryContext;
   readonly listener: ListenerProfile;
   /** The id in the log line, and of the decision if the answer is a refusal. */
@@ -61,7 +62,7 @@ export class Exchange {
 
   constructor(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     options: {
       readonly context: RegistryContext;
       readonly listener: ListenerProfile;

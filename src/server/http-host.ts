@@ -7,8 +7,11 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
+import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
+import type { HttpResponse } from './http-response.ts';
+import { Http2Sessions } from './http2-sessions.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 
 /** Certificate and key of a TLS listener, in PEM. */
@@ -22,22 +25,6 @@ export interface TlsIdentity {
   readonly clientCa?: string;
 }
 
-/** What one listener puts up with. */
-export interface HttpLimits {
-  /** Connections at the same time; more are closed at once. Default 10,000. */
-  readonly maxConnections: number;
-  /** Bytes of request line and headers. Default 32 KiB: a 10 kB name still gets an answer of ours. */
-  readonly maxHeaderBytes: number;
-  /** Milliseconds until all headers must have arrived. Default 10,000. */
-  readonly headersTimeoutMs: number;
-  /** Milliseconds until the whole request must have arrived. Default 30,000. */
-  readonly requestTimeoutMs: number;
-  /** Milliseconds an idle connection is kept for the next request. Default 75,000. */
-  readonly keepAliveTimeoutMs: number;
-  /** Milliseconds without a byte in either direction after which a connection is cut. Default 600,000. */
-  readonly idleTimeoutMs: number;
-}
-
 /** Options of an `HttpHost`. */
 export interface HttpHostOptions {
   readonly host: string;
@@ -47,19 +34,12 @@ export interface HttpHostOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly clock: Clock;
   /** Answers one request; must not throw. */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly onRequest: (request: IncomingMessage, response: HttpResponse) => void;
+  /** Whether clients may choose HTTP/2 when the connection is made; needs `tls`. Default false. */
+  readonly http2?: boolean;
   /** Told of bytes that were not an HTTP request, by Node's error code. */
   readonly onBadRequest?: (code: string, client: string | undefined) => void;
 }
-
-const DEFAULT_LIMITS: HttpLimits = {
-  maxConnections: 10_000,
-  maxHeaderBytes: 32 * 1024,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 75_000,
-  idleTimeoutMs: 600_000,
-};
 
 /** One bound HTTP or HTTPS socket with its limits, and an orderly end. */
 export class HttpHost {
@@ -72,6 +52,7 @@ export class HttpHost {
   /** How often the client CA has changed, in all and before a connection was made. */
   #caChanges = 0;
   readonly #madeAt = new WeakMap<Socket, number>();
+  readonly #http2: Http2Sessions | undefined;
   #isDraining = false;
   #stopped: Promise<void> | undefined;
 
@@ -93,9 +74,11 @@ export class HttpHost {
             ...serverOptions,
             ...contextOf(options.tls),
             requestCert: options.tls.clientCa !== undefined,
+            ALPNProtocols: options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'],
             rejectUnauthorized: false,
           });
     this.#clientCa = options.tls?.clientCa;
+    if (options.http2 === true && options.tls !== undefined) this.#http2 = this.#offerHttp2();
     this.#server.on('secureConnection', (socket: Socket) => {
       if (this.#caChanges > 0) this.#madeAt.set(socket, this.#caChanges);
     });
@@ -145,6 +128,7 @@ export class HttpHost {
       this.#clientCa = identity.clientCa;
       this.#caChanges += 1;
       server.closeIdleConnections();
+      this.#http2?.close((socket) => this.#isOutdated(socket));
     };
   }
 
@@ -163,12 +147,32 @@ export class HttpHost {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    const deadline = this.#options.clock.after(drainMs, () => this.#server.closeAllConnections());
+    this.#http2?.close();
+    const deadline = this.#options.clock.after(drainMs, () => {
+      this.#server.closeAllConnections();
+      this.#http2?.destroy();
+    });
     await promise;
     deadline.cancel();
     // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
     // they wait for is taken away too.
     for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Connections on which the client chose HTTP/2 are led past the reader of HTTP/1.1, which gets all others. */
+  #offerHttp2(): Http2Sessions {
+    const { clock, onRequest, onBadRequest } = this.#options;
+    const sessions = new Http2Sessions({
+      ...{ limits: this.#limits, clock, onRequest },
+      onBadSession: (code, client) => onBadRequest?.(code, client),
+    });
+    const readers = this.#server.listeners('secureConnection');
+    this.#server.removeAllListeners('secureConnection');
+    this.#server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') sessions.take(socket);
+      else for (const reader of readers) reader.call(this.#server, socket);
+    });
+    return sessions;
   }
 
   #listen(): void {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { CodedError } from '../base/coded-error.ts';
 import { OciError } from '../oci/errors.ts';
 import type { Repository } from '../oci/names.ts';
@@ -9,6 +9,7 @@ import { handleBlob } from './blob-handler.ts';
 import { handleCatalog } from './catalog-handler.ts';
 import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
 import { Exchange, RequestIds } from './exchange.ts';
+import type { HttpResponse } from './http-response.ts';
 import { ListenerRoutes } from './listener-routes.ts';
 import type { LocatedRoute } from './located-routes.ts';
 import { ManifestHandler } from './manifest-handler.ts';
@@ -63,7 +64,7 @@ export class RegistryHandler {
   }
 
   /** Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception. */
-  handle(request: IncomingMessage, response: ServerResponse): void {
+  handle(request: IncomingMessage, response: HttpResponse): void {
     const exchange = new Exchange(request, response, {
       context: this.#context,
       listener: this.#listener,

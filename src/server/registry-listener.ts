@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
-import { HttpHost, type HttpLimits, type TlsIdentity } from './http-host.ts';
+import { HttpHost, type TlsIdentity } from './http-host.ts';
+import type { HttpLimits } from './http-limits.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
 import { RegistryHandler } from './registry-handler.ts';
 
@@ -35,7 +36,7 @@ export class RegistryListener {
       host: options.host,
       port: options.port,
       clock: context.clock,
-      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      ...(options.tls === undefined ? {} : { tls: options.tls, http2: true }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       onRequest: (request, response) => this.#handler.handle(request, response),
       onBadRequest: (code, client) => {

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent as HttpAgent, type IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +7,7 @@ import { ProxyServer } from 'http-proxy-3';
 import type { Clock } from '../base/clock.ts';
 import type { RegistryHost, Repository } from '../oci/names.ts';
 import { UpstreamError } from '../resolve/errors.ts';
+import type { HttpResponse } from './http-response.ts';
 import { relayedRequestHeaders, relayedResponseHeaders } from './relay-headers.ts';
 
 /** Where a registry is really reached. */
@@ -146,7 +147,7 @@ export class Relay {
    */
   async relay(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     target: RelayTarget,
   ): Promise<RelayOutcome> {
     const { repository } = target;
@@ -166,7 +167,7 @@ export class Relay {
   /** Asks the upstream, and tells how that went. */
   async #asked(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     { lease, ...outgoing }: Outgoing & { readonly lease: RelayLease },
   ): Promise<IncomingMessage> {
     try {
@@ -185,7 +186,7 @@ export class Relay {
   /** Asks the upstream, and once more with another login when it refuses the first. */
   async #ask(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     { target, origin }: Outgoing,
   ): Promise<IncomingMessage> {
     const { repository, rest } = target;
@@ -216,7 +217,7 @@ export class Relay {
 
   async #open(
     request: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     outgoing: { readonly url: URL; readonly agents: Agents; readonly headers: NodeJS.Dict<string> },
   ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -229,15 +230,16 @@ export class Relay {
       fail(new Error(`no answer within ${this.#options.headersTimeoutMs} ms`));
       waiting.outgoing?.destroy();
     });
-    this.#waiting.set(response, waiting);
+    const carrier = carrierOf(request, response);
+    this.#waiting.set(carrier, waiting);
     response.once('close', onClose);
     try {
-      this.#send(request, response, { ...outgoing, onError: fail });
+      this.#send(request, carrier, { ...outgoing, onError: fail });
       return await promise;
     } finally {
       timer.cancel();
       response.off('close', onClose);
-      this.#waiting.delete(response);
+      this.#waiting.delete(carrier);
     }
   }
 
@@ -276,7 +278,7 @@ export class Relay {
 
   async #pass(
     upstream: IncomingMessage,
-    response: ServerResponse,
+    response: HttpResponse,
     target: RelayTarget,
   ): Promise<RelayOutcome> {
     const status = upstream.statusCode ?? 0;
@@ -316,6 +318,14 @@ export class Relay {
     this.#agents.set(registry, agents);
     return agents;
   }
+}
+
+/** What the proxy takes for the answer: it only watches it. One by HTTP/2 is not of the class it knows. */
+function carrierOf(request: IncomingMessage, response: HttpResponse): ServerResponse {
+  if (response instanceof ServerResponse) return response;
+  const carrier = new ServerResponse(request);
+  response.once('close', () => carrier.emit('close'));
+  return carrier;
 }
 
 /** The origin that gave an answer, after redirects; undefined when it cannot be told. */

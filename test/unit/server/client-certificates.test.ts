@@ -195,6 +195,7 @@ describe('client certificates', () => {
       ...{ host: 'localhost', port, ca: SERVER_CA.certPem },
       ...{ cert: client.certPem, key: client.keyPem },
     });
+    await once(busy, 'secureConnect');
     busy.write(`GET /v2/team/app/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await until(() => registry.pulls.blobOptions.length > 0);
 
