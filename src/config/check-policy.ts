@@ -22,7 +22,13 @@ interface PlacedRule {
 }
 
 /** The keys of a rule that say something about verification. */
-const VERIFIED_KEYS = ['signersNeeded', 'digests', 'earlierDigests', 'audit'] as const;
+const VERIFIED_KEYS = [
+  'signersNeeded',
+  'digests',
+  'earlierDigests',
+  'audit',
+  'completeFirst',
+] as const;
 
 /** Checks the rules one by one and against trust sources and upstreams. */
 export function checkPolicy(config: TolerantReader, findings: Findings): void {
@@ -61,10 +67,6 @@ function checkRuleForm(config: TolerantReader, path: ConfigPath, findings: Findi
       'is missing: allowUnverified needs a reason',
       'add reason: and why unverified content is acceptable here',
     );
-  }
-  if (isUnverified && config.has(...path, 'completeFirst')) {
-    const key = [...path, 'completeFirst'];
-    findings.problem(key, 'has no meaning with allowUnverified, which checks nothing', 'remove it');
   }
   if (isUnverified && config.has(...path, 'signers')) {
     findings.problem([...path, 'signers'], 'cannot be checked with allowUnverified', 'remove it');
