@@ -59,17 +59,15 @@ export function parseDockerConfig(text: string): Parsed<DockerConfig> {
  * @source docker/cli: cli/config/configfile/file.go, cli/config/credentials/file_store.go
  */
 export function findDockerLogin(config: DockerConfig, server: string): DockerLogin {
-  const credHelpers = config['credHelpers'];
-  const named = isRecord(credHelpers) ? own(credHelpers, server) : undefined;
+  const named = membersOf(config['credHelpers']).get(server);
   // An empty name stands for the file itself, whatever the store of all others is.
   const helper = typeof named === 'string' ? named : config['credsStore'];
   if (typeof helper === 'string' && helper !== '') {
     return isHelperName(helper) ? { kind: 'helper', helper } : { kind: 'none' };
   }
-  const auths = config['auths'];
-  if (!isRecord(auths)) return { kind: 'none' };
-  const exact = own(auths, server);
-  const entry = exact ?? Object.entries(auths).find(([address]) => hostOf(address) === server)?.[1];
+  const auths = membersOf(config['auths']);
+  const entry =
+    auths.get(server) ?? [...auths].find(([address]) => hostOf(address) === server)?.[1];
   return isRecord(entry) ? loginOf(entry) : { kind: 'none' };
 }
 
@@ -102,9 +100,8 @@ function hostOf(address: string): string {
   return address.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
 }
 
-/** Only a block's own members: `constructor` is no server. */
-function own(block: Readonly<Record<string, unknown>>, name: string): unknown {
-  return Object.hasOwn(block, name) ? block[name] : undefined;
+function membersOf(block: unknown): ReadonlyMap<string, unknown> {
+  return new Map(isRecord(block) ? Object.entries(block) : []);
 }
 
 function text(value: unknown): string | undefined {

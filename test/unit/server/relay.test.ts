@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { describe, it } from 'node:test';
-import type { RelayOrigin } from '../../../src/server/relay.ts';
+import type { RelayOptions, RelayOrigin } from '../../../src/server/relay.ts';
 import { ociError, RegistryUnderTest, until } from '../../support/registry-under-test.ts';
 import { issueServerCertificate, makeTestCa } from '../../support/x509.ts';
 
@@ -48,6 +54,7 @@ async function registryBefore(
   url: URL,
   ca?: string,
   proxy: RelayOrigin['proxy'] = {},
+  more: Partial<RelayOptions> = {},
 ): Promise<RegistryUnderTest> {
   const registry = new RegistryUnderTest({
     relay: {
@@ -58,10 +65,22 @@ async function registryBefore(
       authorization: async () => 'Bearer pinnace-own-token',
       headersTimeoutMs: 200,
       idleTimeoutMs: 200,
+      ...more,
     },
   });
   registry.pulls.leaveUnverified(NAME);
   return await registry.start();
+}
+
+/** A place that says what it was told. */
+function recordedLease(): { readonly told: string[]; readonly admit: RelayOptions['admit'] } {
+  const told: string[] = [];
+  const admit: RelayOptions['admit'] = async () => ({
+    succeeded: () => void told.push('succeeded'),
+    failed: () => void told.push('failed'),
+    leave: () => void told.push('leave'),
+  });
+  return { told, admit };
 }
 
 describe('a repository left unverified', () => {
@@ -166,6 +185,62 @@ describe('a repository left unverified', () => {
       body: 'smuggled',
     });
     assert.equal(answer.status, 200);
+  });
+
+  it('is asked for once more with another login, and only where the registry itself refused the first', async () => {
+    const refuse = (response: ServerResponse): void => {
+      response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="http://a.example/t"' }).end();
+    };
+    await using storage = await new Upstream((_request, response) => refuse(response)).start();
+    await using upstream = await new Upstream((request, response) => {
+      if (request.url?.includes('blobs')) {
+        response.writeHead(307, { Location: `http://127.0.0.1:${storage.port}/x` }).end();
+      } else if (request.headers.authorization === 'Bearer second') response.end('{}');
+      else refuse(response);
+    }).start();
+    const asked: unknown[] = [];
+    const authorization: RelayOptions['authorization'] = async (_repository, refused) => {
+      asked.push(refused);
+      return refused === undefined ? 'Bearer first' : 'Bearer second';
+    };
+    await using registry = await registryBefore(upstream.url(), undefined, {}, { authorization });
+    assert.equal((await registry.get(`${PATH}/manifests/x`)).body.toString(), '{}');
+    const challenges = ['Bearer realm="http://a.example/t"'];
+    assert.deepEqual(asked, [undefined, { authorization: 'Bearer first', challenges }]);
+    asked.length = 0;
+    const elsewhere = await registry.get(`${PATH}/blobs/sha256:${'a'.repeat(64)}`);
+    assert.equal(elsewhere.headers['x-pinnace-reason'], 'upstream_denied');
+    assert.deepEqual(asked, [undefined]);
+  });
+
+  const endings: readonly (readonly [string, RequestListener, readonly string[]])[] = [
+    ['an answer', (_request, response) => response.end('{}'), ['succeeded', 'leave']],
+    ['a refusal', (_request, response) => response.writeHead(404).end(), ['succeeded', 'leave']],
+    ['an error', (_request, response) => response.writeHead(503).end(), ['failed', 'leave']],
+    ['a reset', (request) => request.socket.resetAndDestroy(), ['failed', 'leave']],
+    ['silence', () => undefined, ['failed', 'leave']],
+  ];
+  for (const [what, answer, expected] of endings) {
+    it(`takes a place among the requests to its registry, and says how it went: ${what}`, async () => {
+      await using upstream = await new Upstream(answer).start();
+      const { told, admit } = recordedLease();
+      await using registry = await registryBefore(upstream.url(), undefined, {}, { admit });
+      await registry.get(`${PATH}/manifests/x`);
+      await until(() => told.includes('leave'));
+      assert.deepEqual(told, expected);
+    });
+  }
+
+  it('says nothing of its registry when the client goes away', async () => {
+    await using upstream = await new Upstream(() => undefined).start();
+    const { told, admit } = recordedLease();
+    await using registry = await registryBefore(upstream.url(), undefined, {}, { admit });
+    const client = connect(registry.port, '127.0.0.1');
+    client.write(`GET ${PATH}/manifests/x HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await until(() => upstream.requests.length === 1);
+    client.destroy();
+    await until(() => told.includes('leave'));
+    assert.deepEqual(told, ['leave']);
   });
 
   it('follows redirects itself, without credentials for another host', async () => {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { parseTag } from '../../../src/oci/names.ts';
 import { UpstreamError } from '../../../src/resolve/errors.ts';
+import { attempt, type Call, type Work } from '../../../src/upstream/attempt.ts';
 import { passwordCredentials } from '../../../src/upstream/credentials.ts';
 import { silentEvents, type UpstreamEvents } from '../../../src/upstream/events.ts';
 import type { RegistryClient } from '../../../src/upstream/registry-client.ts';
+import { RegistryUpstream } from '../../../src/upstream/registry-upstream.ts';
 import type { UpstreamOptions } from '../../../src/upstream/upstream-chain.ts';
 import { rejectsWithCode } from '../../support/reject-with-code.ts';
 import { HurryingClock } from './hurrying-clock.ts';
@@ -266,6 +268,26 @@ describe('fallbacks: a server that sends something else', () => {
     await rejectsWithCode(drain(body), UpstreamError, 'upstream_unreachable');
     await drain((await client.fetchBlob(REPOSITORY, DIGEST)).body);
     assert.deepEqual(asked(servers), [1, 1]);
+    const last = await sceneOf(t, [breaksOff, answers(404)]);
+    for (let count = 0; count < 2; count += 1) {
+      const again = await last.client.fetchBlob(REPOSITORY, DIGEST);
+      await assert.rejects(drain(again.body));
+    }
+    assert.deepEqual(asked(last.servers), [2, 1], 'the second time after the other');
+  });
+
+  it('and others are asked once more when one of them failed for the moment', async (t) => {
+    let count = 0;
+    const recovers: Handler = (request, response) => {
+      count += 1;
+      (count === 1 ? answers(503) : gives)(request, response);
+    };
+    const main = await serve(t, recovers);
+    const other = await serve(t, answers(404));
+    const upstream = { url: main.url, fallbacks: [{ url: other.url }] };
+    const client = clientOf(t, upstream, { retry: { tries: 2, baseDelayMs: 1 } });
+    await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+    assert.deepEqual(asked([main, other]), [2, 1]);
   });
 });
 
@@ -327,6 +349,69 @@ describe('a server that is given a rest', () => {
       assert.deepEqual(asked(servers), [4]);
     });
   }
+
+  for (const status of [404, 401, 429]) {
+    it(`is asked by all again when it answers ${status} to the one that tries`, async (t) => {
+      let now = 500;
+      const handler: Handler = (request, response) => answers(now)(request, response);
+      const { client, servers, clock } = await sceneOf(t, [handler], { breaker: BREAKER });
+      const ask = (): Promise<unknown> => client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+      for (let count = 0; count < 2; count += 1) await assert.rejects(ask());
+      now = status;
+      clock.advance(10_000);
+      await assert.rejects(ask());
+      assert.equal(client.servers()[0]?.breaker, 'closed');
+      assert.deepEqual(asked(servers), [3]);
+    });
+  }
+
+  it('is asked by all again once the head of a blob has come', async (t) => {
+    let isDown = true;
+    const handler: Handler = (request, response) => {
+      if (isDown) answers(500)(request, response);
+      else if (request.url === BLOB_PATH) response.write('x');
+      else gives(request, response);
+    };
+    const { client, clock } = await sceneOf(t, [handler], { breaker: BREAKER });
+    for (let count = 0; count < 2; count += 1) {
+      await assert.rejects(client.fetchBlob(REPOSITORY, DIGEST));
+    }
+    isDown = false;
+    clock.advance(10_000);
+    const going = new AbortController();
+    await client.fetchBlob(REPOSITORY, DIGEST, { signal: going.signal });
+    await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+    going.abort();
+  });
+
+  it('starts counting anew after a blob that came whole', async (t) => {
+    let isDown = true;
+    const handler: Handler = (request, response) =>
+      (isDown ? answers(500) : gives)(request, response);
+    const { client } = await sceneOf(t, [handler], { breaker: BREAKER });
+    await assert.rejects(client.fetchBlob(REPOSITORY, DIGEST));
+    isDown = false;
+    await drain((await client.fetchBlob(REPOSITORY, DIGEST)).body);
+    isDown = true;
+    await assert.rejects(client.fetchBlob(REPOSITORY, DIGEST));
+    assert.equal(client.servers()[0]?.breaker, 'closed');
+  });
+
+  it('rests anew when the trial fails, although its request had failed before', async (t) => {
+    const server = await serve(t, answers(500));
+    const clock = new HurryingClock();
+    const context = { clock, events: silentEvents, userAgent: 'test', retry: RETRY };
+    const options = { url: server.url, breaker: { failures: 1, openMs: 10_000 } };
+    const upstream = new RegistryUpstream('registry.test', options, context);
+    t.after(() => upstream.close());
+    const work: Work<unknown> = (each, { signal }) =>
+      each.get({ path: 'x', scope: 'y', accept: '*/*', signal });
+    const call: Call = { signal: new AbortController().signal, blamed: new Set() };
+    await assert.rejects(attempt(upstream, call, work));
+    clock.advance(10_000);
+    await assert.rejects(attempt(upstream, call, work));
+    assert.equal(upstream.admission.breaker.waitMs(), 10_000);
+  });
 
   it('gets one for bodies that break off again and again', async (t) => {
     const breaksOff: Handler = (request, response) => {

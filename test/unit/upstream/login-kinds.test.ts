@@ -192,6 +192,40 @@ describe('RegistryClient: a login that is refused in the middle of use', () => {
     assert.deepEqual(logins, ['ok', 'ok']);
   });
 
+  it('is not taken from those who have a new one already', async (t) => {
+    const refusals: string[] = [];
+    let current = 'one';
+    const credentials: Credentials = {
+      read: async () => ({ kind: 'password', username: 'ci', password: current }),
+      refused(secret) {
+        refusals.push(secret.kind === 'password' ? secret.password : '');
+        current = 'two';
+      },
+    };
+    let late: (() => void) | undefined;
+    let isRevoked = false;
+    const server = await serve(t, (request, response) => {
+      const refuse = (): void => {
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      };
+      const isOld = request.headers.authorization !== basic(`ci:${isRevoked ? 'two' : 'one'}`);
+      if (isOld && isRevoked && late === undefined) late = refuse;
+      else if (isOld) refuse();
+      else response.end(CONTENT);
+    });
+    const client = clientOf(t, { url: server.url, credentials });
+    await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+    isRevoked = true;
+    const slow = client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+    while (late === undefined) await new Promise(setImmediate);
+    await client.fetchManifest(REPOSITORY, DIGEST, LIMIT);
+    // The answer to the old login comes when the new one is in use.
+    late();
+    await slow;
+    assert.deepEqual(refusals, ['one']);
+    assert.equal(server.requests.length, 6);
+  });
+
   it('is given up after one more try when the helper has nothing better', async (t) => {
     const clock = new FakeClock();
     const helpers = await helpersOf(t);
