@@ -1,6 +1,7 @@
 import { OciError } from '../oci/errors.ts';
 import { parseRepositoryName } from '../oci/names.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Rule } from '../policy/rule.ts';
 import type { PassedAnswer } from '../server/admin-listener.ts';
 import type { PassedQuestion } from '../server/admin-request.ts';
 import type { DurableState } from '../store/durable-state.ts';
@@ -31,9 +32,15 @@ export async function recordedSince(state: DurableState): Promise<Date | undefin
   return created === undefined ? undefined : new Date(created.at);
 }
 
+/** Whether something can go out under a rule that nothing has verified, and of which nothing is recorded. */
+function letsThrough({ requirement, audit }: Rule): boolean {
+  if (requirement.kind === 'unverified' || audit === true) return true;
+  return requirement.byDigest?.kind === 'any';
+}
+
 function isRelayed(name: string, policy: Policy): boolean {
   try {
-    return policy.match(parseRepositoryName(name))?.requirement.kind === 'unverified';
+    return policy.rulesOf(parseRepositoryName(name)).all.some(letsThrough);
   } catch (error) {
     if (error instanceof OciError) return false;
     throw error;

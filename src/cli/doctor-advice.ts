@@ -1,6 +1,6 @@
 import type { CanaryFacts } from '../oci/canary.ts';
-import type { EngineFacts, EngineKind, EngineRoute } from './doctor-engine.ts';
 import type { Finding, Judgement, PullResult } from './doctor-judge.ts';
+import { type SettingsSubject, settingsCommand } from './doctor-settings.ts';
 
 /** What a finding means, and what to do about it. */
 export interface Advice {
@@ -10,11 +10,7 @@ export interface Advice {
 }
 
 /** What advice is given about. */
-export interface Subject extends PullResult {
-  readonly engine: EngineKind;
-  readonly facts: EngineFacts;
-  readonly registry: string;
-  readonly route: EngineRoute;
+export interface Subject extends PullResult, SettingsSubject {
   readonly through: CanaryFacts | undefined;
   readonly judgement: Judgement;
 }
@@ -63,7 +59,7 @@ export function adviceFor(subject: Subject): Advice {
 }
 
 function fixesFor(subject: Subject): readonly string[] {
-  const { engine, registry, canary, through, route, judgement } = subject;
+  const { registry, canary, through, route, judgement } = subject;
   const odd = route.oddities.map((oddity) => `${route.source}: ${oddity}.`);
   switch (judgement.finding) {
     case 'landed':
@@ -71,7 +67,7 @@ function fixesFor(subject: Subject): readonly string[] {
       return [...odd, ...closeTheWay(subject)];
     case 'other_content':
     case 'not_through_pinnace':
-      return [...odd, `Make Pinnace the way to ${registry}: ${settingsCommand(engine, registry)}.`];
+      return [...odd, `Make Pinnace the way to ${registry}: ${install(subject)}.`];
     case 'not_served':
       return [
         `Set "canaries: true" in Pinnace's configuration and ${registryName(registry)} under "upstreams", or name a signed image with --signed.`,
@@ -96,8 +92,8 @@ function fixesFor(subject: Subject): readonly string[] {
 
 /** What makes a refusal final for this engine, the nearest thing first. */
 function closeTheWay(subject: Subject): readonly string[] {
-  const { engine, facts, registry, canary, through, route } = subject;
-  const closed = `Or leave the engine no second endpoint: ${settingsCommand(engine, registry)}.`;
+  const { facts, registry, canary, through, route } = subject;
+  const closed = `Or leave the engine no second endpoint: ${install(subject)}.`;
   if (through?.refusal === 'deny' && route.fallsBack !== false) {
     return [
       `In Pinnace's configuration set "refusal: hard-stop" for listener "${through.listener}", which this engine uses as a mirror.`,
@@ -110,13 +106,11 @@ function closeTheWay(subject: Subject): readonly string[] {
       closed,
     ];
   }
-  return [
-    `Leave the engine no second endpoint for ${registry}: ${settingsCommand(engine, registry)}.`,
-  ];
+  return [`Leave the engine no second endpoint for ${registry}: ${install(subject)}.`];
 }
 
-function settingsCommand(engine: EngineKind, registry: string): string {
-  return `install what "pinnace engines ${engine} --upstream ${registryName(registry)}" prints`;
+function install(subject: SettingsSubject): string {
+  return `install what "${settingsCommand(subject)}" prints`;
 }
 
 function registryName(registry: string): string {

@@ -17,6 +17,8 @@ import {
   type HeldImage,
 } from './doctor-engine.ts';
 import { type Judgement, judge, type PullResult, sentenceIn } from './doctor-judge.ts';
+import { exactSettings } from './doctor-settings.ts';
+import type { SettingsFile } from './engine-settings/settings.ts';
 
 /** An image that the operator named, to be pulled beside the canaries. */
 export interface NamedImage {
@@ -51,6 +53,8 @@ export interface RegistryReport {
   readonly route: EngineRoute;
   readonly canaries: readonly CanaryReport[];
   readonly fixes: readonly string[];
+  /** Files that leave the engine no second place to ask; where that is known and a refusal did not hold. */
+  readonly settings: readonly SettingsFile[];
 }
 
 /** How canaries are pulled. */
@@ -106,13 +110,15 @@ export async function checkRegistry(
     const advice = adviceFor({ ...subject, ...each.result, judgement: each.judgement });
     return { report: reportOf(each, advice), fixes: advice.fixes };
   });
+  const verdict = worst(judged.map(({ judgement }) => judgement.verdict));
   return {
     registry,
-    verdict: worst(judged.map(({ judgement }) => judgement.verdict)),
+    verdict,
     ...(through === undefined ? {} : { listener: through.listener, refusal: through.refusal }),
     route,
     canaries: advised.map(({ report }) => report),
     fixes: [...new Set(advised.flatMap(({ fixes }) => fixes))],
+    settings: verdict === 'not-held' ? exactSettings(subject) : [],
   };
 }
 

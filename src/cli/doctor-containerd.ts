@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { elementsOf, membersOf, parseJson, textOf } from '../base/json-members.ts';
 import type { Environment } from '../config/env.ts';
 import {
@@ -77,7 +78,9 @@ export class ContainerdEngine implements Engine {
       };
     }
     const { path: source, endpoints, oddities } = file;
-    return { endpoints, fallsBack: endpoints.length > 1, source, oddities };
+    // A file for all registries is left as it is: one of this registry's own wins over it.
+    const own = join(folder, registry, 'hosts.toml');
+    return { endpoints, fallsBack: endpoints.length > 1, source, settings: own, oddities };
   }
 
   async pull(image: string, options: EngineOptions): Promise<ProgramEnd> {

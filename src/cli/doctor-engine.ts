@@ -32,6 +32,8 @@ export interface EngineRoute {
   readonly fallsBack: boolean | undefined;
   /** Where that was read. */
   readonly source: string;
+  /** The file that would have to be changed, where there is one for this registry. */
+  readonly settings?: string;
   /** What is odd about the settings, in words. */
   readonly oddities: readonly string[];
 }

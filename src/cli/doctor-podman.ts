@@ -62,7 +62,10 @@ export class PodmanEngine implements Engine {
     }
     const table = membersOf(this.#registries.get(prefix));
     const mirrors = elementsOf(table.get('Mirrors')).map(membersOf);
-    const locations = mirrors.map((mirror) => textOf(mirror.get('Location')));
+    const locations = mirrors.map(
+      (mirror) =>
+        `${mirror.get('Insecure') === true ? 'http' : 'https'}://${textOf(mirror.get('Location'))}`,
+    );
     const own = table.get('Blocked') === true ? [] : [textOf(table.get('Location'))];
     const endpoints = [...locations, ...own];
     const oddities = mirrors.some((mirror) => mirror.get('PullFromMirror') === 'digest-only')

@@ -3,6 +3,7 @@ import { printable } from '../config/errors.ts';
 import { type CanaryReport, type RegistryReport, worst } from './doctor-check.ts';
 import type { EngineFacts, EngineKind } from './doctor-engine.ts';
 import type { Judgement } from './doctor-judge.ts';
+import type { SettingsFile } from './engine-settings/settings.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** What was found on one engine. */
@@ -78,6 +79,17 @@ function registryLines(registry: RegistryReport): readonly string[] {
     `  ${registry.registry}: ${VERDICTS[registry.verdict]}`,
     ...registry.canaries.flatMap(canaryLines),
     ...registry.fixes.map((fix) => `    -> ${fix}`),
+    ...registry.settings.flatMap(settingsLines),
+  ];
+}
+
+function settingsLines({ path, text }: SettingsFile): readonly string[] {
+  return [
+    `       ${path}:`,
+    ...text
+      .trimEnd()
+      .split('\n')
+      .map((line) => `         ${line}`),
   ];
 }
 

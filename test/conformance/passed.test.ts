@@ -39,6 +39,8 @@ describe('the record of what passed', () => {
     const policy = [
       { match: `${REGISTRY_HOST}/**`, trust: 'corp' },
       { match: `${REGISTRY_HOST}/scratch/**`, allowUnverified: true, reason: 'a test' },
+      { match: `${REGISTRY_HOST}/audited/**`, trust: 'corp', audit: true },
+      { match: `${REGISTRY_HOST}/any/**`, trust: 'corp', digests: 'any' },
     ];
     const config = await around.writeConfig({ policy });
     await using pinnace = await RunningPinnace.start(config);

@@ -227,7 +227,7 @@ describe('PodmanEngine', () => {
         'docker.io': { Location: 'docker.io', Blocked: true, Mirrors: [{ Location: 'p:5001' }] },
         'quay.io': {
           Location: 'quay.io',
-          Mirrors: [{ Location: 'p:5001', PullFromMirror: 'digest-only' }],
+          Mirrors: [{ Location: 'p:5001', Insecure: true, PullFromMirror: 'digest-only' }],
         },
         'remapped.example': { Location: 'p:5000/remapped.example', Mirrors: null },
         'quay.io/team': { Location: 'elsewhere' },
@@ -236,8 +236,8 @@ describe('PodmanEngine', () => {
     assert.deepEqual(await engine.facts(OPTIONS), { version: '4.3.1', family: 'first' });
     assert.deepEqual(await engine.registries(), ['docker.io', 'quay.io', 'remapped.example']);
     const rows: readonly (readonly [string, readonly string[], boolean, number])[] = [
-      ['docker.io', ['p:5001'], false, 0],
-      ['quay.io', ['p:5001', 'quay.io'], true, 1],
+      ['docker.io', ['https://p:5001'], false, 0],
+      ['quay.io', ['http://p:5001', 'quay.io'], true, 1],
       ['remapped.example', ['p:5000/remapped.example'], false, 0],
       ['other.example', ['other.example'], false, 1],
     ];
