@@ -49,7 +49,7 @@ describe('the record of what passed', () => {
     const child = index.images[0]?.manifest.digest ?? '';
     const other = unpulled.manifest.digest;
     const url = `http://127.0.0.1:${pinnace.adminPort}`;
-    const scratch = `${REGISTRY_HOST}/scratch/x`;
+    const relayed = ['scratch', 'audited', 'any'].map((each) => `${REGISTRY_HOST}/${each}/x`);
     const record = await askRecord(url, {
       // More than fit one question.
       digests: [
@@ -59,7 +59,7 @@ describe('the record of what passed', () => {
         other,
         STRANGER,
       ],
-      repositories: [APP, scratch, 'NOT a name', ''],
+      repositories: [APP, ...relayed, 'NOT a name', ''],
     });
     const { stdout } = await printed('record', '--config', config);
     for (const each of [record, parseRecord(stdout)]) {
@@ -69,12 +69,8 @@ describe('the record of what passed', () => {
       assert.deepEqual(each.repositoriesOf(other), []);
       assert.deepEqual(each.repositoriesOf(STRANGER), []);
     }
-    assert.deepEqual([APP, scratch, 'NOT a name', ''].map(record.isRelayed), [
-      false,
-      true,
-      false,
-      false,
-    ]);
+    assert.deepEqual(relayed.map(record.isRelayed), [true, true, true]);
+    assert.deepEqual([APP, 'NOT a name', ''].map(record.isRelayed), [false, false, false]);
   });
 
   it('is not taken from anybody else', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { Podman } from './support/containers-tools.ts';
 import { DockerEngine } from './support/docker-engine.ts';
 import {
@@ -27,6 +28,7 @@ interface Registry {
   readonly listener?: string;
   readonly canaries: readonly Canary[];
   readonly fixes: readonly string[];
+  readonly settings: readonly { readonly path: string; readonly text: string }[];
 }
 
 interface Examined {
@@ -226,6 +228,14 @@ suite.test(
       assert.equal(examined.code, code, name);
       assert.equal((await containerd.ctr('images', 'ls', '-q')).stdout, '', name);
       told.diagnostic(`${name}: ${examined.registry.fixes.join(' ') || 'nothing to fix'}`);
+      const [file] = examined.registry.settings;
+      assert.equal(file === undefined, code === 0, name);
+      if (file === undefined) continue;
+      // What it names as the fix is one.
+      assert.equal(file.path, join(containerd.hostsFolder, 'docker.io', 'hosts.toml'));
+      await containerd.setHosts('docker.io', file.text);
+      const again = [...containerdWords(containerd), '--unsigned', UNSIGNED];
+      assert.equal((await examine(world, again)).code, 0);
     }
   },
 );
