@@ -204,7 +204,7 @@ describe('pinnace doctor', () => {
 
   it('makes an end of a pull that takes too long, and removes what it left', async () => {
     await using host = await Host.create();
-    const { code, stdout } = await host.doctor('hangs', '--timeout', '700ms', '--json');
+    const { code, stdout } = await host.doctor('hangs', '--timeout', '2s', '--json');
     const { canaries } = JSON.parse(stdout).engines[0].registries[0];
     assert.equal(code, 1, 'an image that should have been refused is there');
     assert.deepEqual(
