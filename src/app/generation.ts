@@ -123,6 +123,7 @@ export class Generation {
       pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
       trustFiles: this.core.trustFiles,
       catalog: this.core.catalog,
+      referrers: this.core.referrers,
       relay: this.#relay,
       requests: this.#requests,
       hasHardStopRules: this.config.rules.some(({ refusal }) => refusal === 'hard-stop'),

@@ -12,6 +12,7 @@ import { Catalog } from '../resolve/catalog.ts';
 import type { CompletionEvents, HeldContent } from '../resolve/complete-pulls.ts';
 import { PolicedPulls } from '../resolve/policed-pulls.ts';
 import type { PullService, Refusal, VerifiedPullService } from '../resolve/pull-service.ts';
+import { Referrers } from '../resolve/referrers.ts';
 import { TrustFiles } from '../resolve/trust-files.ts';
 import { UnverifiedContent } from '../resolve/unverified-content.ts';
 import { VerifiedPulls } from '../resolve/verified-pulls.ts';
@@ -50,6 +51,7 @@ export interface PullCore {
   readonly police: (inner: VerifiedPullService) => PullService;
   readonly trustFiles: TrustFiles;
   readonly catalog: Catalog;
+  readonly referrers: Referrers;
   readonly policy: Policy;
   readonly breakGlass: BreakGlass;
   readonly collections: Collections;
@@ -144,6 +146,10 @@ export function assembleCore(
   return {
     trustFiles: new TrustFiles(shared),
     ...{ verified, police, pulls: police(verified), policy, breakGlass },
+    referrers: new Referrers({
+      ...{ policy, verified, refusalOf },
+      ...{ content: unverified, lists: registries, store: state },
+    }),
     catalog: new Catalog({ policy, named: namesIn(config), pins: state }),
     ...{ collections, state, registries, content },
     held: {

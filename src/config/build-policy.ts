@@ -7,13 +7,14 @@ import type { BreakGlassItem, DenyEntry, RuleEntry } from './schema-policy.ts';
 
 /** Puts together a rule that has passed every check. */
 export function buildRule(entry: RuleEntry): Rule {
-  const { match, tags, deny, refusal, audit, clients, completeFirst } = entry;
+  const { match, tags, deny, refusal, referrers, audit, clients, completeFirst } = entry;
   return {
     match,
     requirement: requirementOf(entry),
     ...(tags === undefined ? {} : { tags }),
     ...(deny === undefined ? {} : { deny: buildDeny(deny) }),
     ...(refusal === undefined ? {} : { refusal }),
+    ...(referrers ? {} : { referrers }),
     ...(audit ? { audit } : {}),
     ...(clients === undefined ? {} : { clients }),
     ...(completeFirst === undefined ? {} : { completeFirst }),

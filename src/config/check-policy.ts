@@ -26,6 +26,7 @@ const VERIFIED_KEYS = [
   'signersNeeded',
   'digests',
   'earlierDigests',
+  'referrers',
   'audit',
   'completeFirst',
 ] as const;

@@ -33,6 +33,7 @@ export interface RuleEntry {
   readonly earlierDigests?: number;
   readonly deny?: DenyEntry;
   readonly refusal?: RefusalForm;
+  readonly referrers: boolean;
   readonly audit: boolean;
   readonly allowUnverified?: true;
   readonly reason?: string;
@@ -158,6 +159,9 @@ export const ruleSchema: z.ZodType<RuleEntry> = z
         [EXAMPLE_MEMBER]: 'hard-stop',
       }),
     ),
+    referrers: flag({
+      text: 'Serve what refers to verified images, such as signatures, attestations and bills of materials: unverified, marked, and only what no engine could run.',
+    }).prefault(true),
     audit: flag({
       text: 'Serve unverified, marked, logged and counted, what this rule would refuse: for finding out what would stop.',
     }).prefault(false),
@@ -208,6 +212,7 @@ export const ruleSchema: z.ZodType<RuleEntry> = z
       signersNeeded: ['signers'],
       digests: ['trust'],
       earlierDigests: ['trust'],
+      referrers: ['trust'],
       audit: ['trust'],
       completeFirst: ['trust'],
       reason: ['allowUnverified'],

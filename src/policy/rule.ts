@@ -45,6 +45,8 @@ export interface Rule {
   readonly clients?: readonly string[];
   /** Whether tags are answered only with their image whole; absent: as the listener says. */
   readonly completeFirst?: boolean;
+  /** Whether what refers to its verified images is served, unverified and marked; default true. */
+  readonly referrers?: boolean;
   /** Whether what would be refused is served unverified, marked and counted instead; default false. */
   readonly audit?: boolean;
 }

@@ -43,6 +43,30 @@ export interface UpstreamContent {
   ): Promise<FetchedBlob>;
 }
 
+/** One page of what a registry lists as referring to a manifest; nothing about it has been checked. */
+export interface FetchedReferrers {
+  readonly bytes: Uint8Array;
+  /** How the next page is asked for: the query of its address; absent when there is none. */
+  readonly next?: string;
+}
+
+/** Asks upstream registries what refers to a manifest. What they say is nobody's word but their own. */
+export interface ReferrerLists {
+  /**
+   * @param page - `next` of the page before; absent for the first
+   * @throws {UpstreamError} `manifest_missing` when the registry has no such list, or does not keep lists
+   */
+  fetchReferrers(
+    repository: Repository,
+    digest: Digest,
+    options: {
+      readonly page?: string;
+      readonly maxBytes: number;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<FetchedReferrers>;
+}
+
 /** Half-open range of bytes: `start` is included, `end` is not. */
 export interface ByteRange {
   readonly start: number;

@@ -71,10 +71,15 @@ export type Passage =
   | { readonly by: 'break-glass'; readonly lifted: Refusal; readonly entry: BreakGlassEntry }
   | { readonly by: 'rule' };
 
+/** By nobody's word, and harmless: it refers to what is vouched for, and no engine could run it. */
+export interface Referral {
+  readonly by: 'referrer';
+}
+
 /** A manifest that has the digest it goes by, and that nothing vouches for. It is never kept as an answer. */
-export interface LetThroughManifest {
+export interface LetThroughManifest<By = Passage> {
   readonly verdict: 'let-through';
-  readonly passage: Passage;
+  readonly passage: By;
   readonly digest: Digest;
   readonly mediaType: string;
   readonly bytes: Uint8Array;
@@ -82,9 +87,9 @@ export interface LetThroughManifest {
 }
 
 /** A blob that nothing vouches for; what is sent of it has the digest all the same. */
-export interface LetThroughBlob {
+export interface LetThroughBlob<By = Passage> {
   readonly verdict: 'let-through';
-  readonly passage: Passage;
+  readonly passage: By;
   readonly digest: Digest;
   readonly content: BlobContent;
   readonly rule?: string;
@@ -94,6 +99,15 @@ export interface LetThroughBlob {
 export interface LetThroughTags {
   readonly verdict: 'let-through';
   readonly passage: Passage;
+  readonly rule?: string;
+}
+
+/** A list of what refers to a vouched manifest; nothing vouches for what it names. */
+export interface ServedReferrers {
+  readonly verdict: 'let-through';
+  readonly passage: Referral;
+  /** An image index. */
+  readonly bytes: Uint8Array;
   readonly rule?: string;
 }
 
@@ -185,4 +199,32 @@ export interface PullService {
 export interface CatalogService {
   /** The repositories that the policy allows and that are known, in no particular order. */
   repositories(): Promise<readonly Repository[]>;
+}
+
+/** The use case for what refers to vouched manifests. Everything it gives is unverified; undefined is "there is nothing". */
+export interface ReferrerService {
+  /** @param options.artifactType - only those of this type */
+  referrers(
+    repository: Repository,
+    subject: Digest,
+    options: PullOptions & { readonly artifactType?: string },
+  ): Promise<ServedReferrers | Refusal | undefined>;
+  /** What is attached to a vouched manifest under a tag that is made of its digest. */
+  companion(
+    repository: Repository,
+    tag: Tag,
+    options: PullOptions,
+  ): Promise<LetThroughManifest<Referral> | Refusal | undefined>;
+  /** A referrer by digest, for what is not vouched for. */
+  manifest(
+    repository: Repository,
+    digest: Digest,
+    options: PullOptions,
+  ): Promise<LetThroughManifest<Referral> | Refusal | undefined>;
+  /** A part of a referrer by digest, for what is not vouched for. */
+  blob(
+    repository: Repository,
+    digest: Digest,
+    options: BlobOptions,
+  ): Promise<LetThroughBlob<Referral> | Refusal | undefined>;
 }

@@ -5,12 +5,20 @@ import type { Repository } from '../oci/names.ts';
 import { parseRange } from '../oci/range.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import type { ByteRange } from '../resolve/ports.ts';
-import type { LetThroughBlob, Refusal, ServedBlob } from '../resolve/pull-service.ts';
+import type {
+  LetThroughBlob,
+  Passage,
+  Referral,
+  Refusal,
+  ServedBlob,
+} from '../resolve/pull-service.ts';
 import { answerDecoyBlob } from './decoy-answers.ts';
 import type { Ending, Exchange } from './exchange.ts';
 import { marksOf } from './let-through.ts';
 import { API_VERSION_HEADERS } from './oci-answer.ts';
-import { answerDenial, type RefusedSubject } from './refusal-answer.ts';
+import { answerDenial, isUnknown, type RefusedSubject } from './refusal-answer.ts';
+
+type AnyBlob = ServedBlob | LetThroughBlob<Passage | Referral>;
 
 /** What of a blob is to be sent. */
 type Selection =
@@ -25,11 +33,17 @@ export async function handleBlob(
 ): Promise<void> {
   const etag = `"${digest}"`;
   const range = askedRange(exchange, etag);
-  const outcome = await exchange.context.pulls.blob(repository, digest, {
+  const { pulls, referrers } = exchange.context;
+  const options = {
     signal: exchange.signal,
     // A part of content that is not verified yet cannot be checked by anybody; from 0 to the end is all of it.
     wholeFirst: range !== undefined && range !== 'bytes=0-',
-  });
+  };
+  const answer = await pulls.blob(repository, digest, options);
+  const referrer = isUnknown(answer)
+    ? await referrers.blob(repository, digest, options)
+    : undefined;
+  const outcome = referrer ?? answer;
   if (outcome.verdict !== 'pinned' && outcome.verdict !== 'let-through') {
     refuse(exchange, { repository, reference: digest }, outcome);
     return;
@@ -52,7 +66,7 @@ function refuse(exchange: Exchange, subject: RefusedSubject, refusal: Refusal): 
 
 async function sendBlob(
   exchange: Exchange,
-  blob: ServedBlob | LetThroughBlob,
+  blob: AnyBlob,
   asked: {
     readonly etag: string;
     readonly range: string | undefined;
@@ -87,11 +101,7 @@ async function sendBlob(
 }
 
 /** How the request is to be told to have ended; marks what nothing has verified. */
-function endingOf(
-  exchange: Exchange,
-  subject: RefusedSubject,
-  blob: ServedBlob | LetThroughBlob,
-): Ending {
+function endingOf(exchange: Exchange, subject: RefusedSubject, blob: AnyBlob): Ending {
   if (blob.verdict === 'pinned') return { verdict: 'pinned' };
   const { headers, ending } = marksOf(exchange, subject, blob.passage);
   for (let index = 0; index < headers.length; index += 2) {
@@ -103,7 +113,7 @@ function endingOf(
 /** @source RFC 9110 §13.2.2 (order of preconditions), §14.2 */
 function select(
   exchange: Exchange,
-  { content }: ServedBlob | LetThroughBlob,
+  { content }: AnyBlob,
   asked: { readonly etag: string; readonly range: string | undefined },
 ): Selection {
   if (ifNoneMatchHits(exchange.request.headers['if-none-match'], asked.etag)) {

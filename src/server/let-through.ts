@@ -1,8 +1,9 @@
 import { describeRefusal } from '../refusal/describe-refusal.ts';
 import { plainText } from '../refusal/plain-text.ts';
-import type { Passage, Refusal } from '../resolve/pull-service.ts';
+import type { Passage, Referral, Refusal } from '../resolve/pull-service.ts';
 import type { Ending, Exchange } from './exchange.ts';
 import type { RefusedSubject } from './refusal-answer.ts';
+import { REFERRER_WARNING, RELAYED_WARNING } from './warning.ts';
 
 /** What marks an answer that nothing has verified, for the engine, its caches and the log. */
 export interface LetThroughMarks {
@@ -20,11 +21,13 @@ const NOT_KEPT = ['Cache-Control', 'no-store'] as const;
 export function marksOf(
   exchange: Exchange,
   subject: RefusedSubject,
-  passage: Passage,
+  passage: Passage | Referral,
 ): LetThroughMarks {
   switch (passage.by) {
     case 'rule':
-      return { headers: NOT_KEPT, ending: { verdict: 'passed_through' } };
+      return passed(RELAYED_WARNING);
+    case 'referrer':
+      return passed(REFERRER_WARNING);
     case 'audit': {
       const { lifted } = passage;
       const { sentence } = describeRefusal(lifted, subject, { decision: exchange.requestId });
@@ -44,14 +47,18 @@ export function marksOf(
 /** Counts a manifest that went out by an operator's word; its parts are not counted again. */
 export function countLetThrough(
   exchange: Exchange,
-  passage: Passage,
+  passage: Passage | Referral,
   rule: string | undefined,
 ): void {
   const { metrics } = exchange.context;
-  if (passage.by === 'rule') return;
+  if (passage.by === 'rule' || passage.by === 'referrer') return;
   const { reason } = passage.lifted;
   if (passage.by === 'break-glass') metrics.count('pinnace_break_glass_answers_total', { reason });
   else metrics.count('pinnace_audited_refusals_total', { reason, rule: rule ?? 'none' });
+}
+
+function passed(warning: string): LetThroughMarks {
+  return { headers: [...NOT_KEPT, 'Warning', warning], ending: { verdict: 'passed_through' } };
 }
 
 function marks(

@@ -2,13 +2,19 @@ import { ifNoneMatchHits } from '../oci/conditional.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
 import { isCompanionTag } from '../refusal/describe-refusal.ts';
-import type { LetThroughManifest, Refusal, ServedManifest } from '../resolve/pull-service.ts';
+import type {
+  LetThroughManifest,
+  Passage,
+  Referral,
+  Refusal,
+  ServedManifest,
+} from '../resolve/pull-service.ts';
 import { AcceptMatcher } from './accept.ts';
 import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import { countLetThrough, marksOf } from './let-through.ts';
 import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
-import { answerRefusal, type RefusedSubject } from './refusal-answer.ts';
+import { answerRefusal, isUnknown, type RefusedSubject } from './refusal-answer.ts';
 import { staleWarning } from './warning.ts';
 
 /** A manifest's answer, made once and sent often. */
@@ -20,6 +26,8 @@ interface Prepared {
   /** Small manifests as text of one byte per character: Node sends that in one piece with the headers. */
   readonly body: string | Uint8Array;
 }
+
+type UnverifiedAnswer = LetThroughManifest<Passage | Referral>;
 
 const MAX_TEXT_BYTES = 64 * 1024;
 
@@ -43,25 +51,44 @@ export class ManifestHandler {
     if (answerDecoyManifest(exchange, repository, digest)) return;
     noteSuspicion(exchange, repository, digest);
     const { signal } = exchange;
-    const outcome = await exchange.context.pulls.manifestByDigest(repository, digest, { signal });
-    this.#answer(exchange, { repository, reference: digest }, outcome);
+    const { pulls, referrers } = exchange.context;
+    const outcome = await pulls.manifestByDigest(repository, digest, { signal });
+    const referrer = isUnknown(outcome)
+      ? await referrers.manifest(repository, digest, { signal })
+      : undefined;
+    this.#answer(exchange, { repository, reference: digest }, referrer ?? outcome);
   }
 
   async #verifyTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> {
     const { pulls } = exchange.context;
     if (isCompanionTag(tag) && pulls.treatment(repository, tag) === 'verified') {
-      const bytes = sendOciAnswer(exchange, NO_COMPANION);
-      exchange.end({ verdict: 'answered', code: NO_COMPANION.code, bytes });
+      await this.#answerCompanion(exchange, repository, tag);
       return;
     }
     const outcome = await pulls.manifestByTag(repository, tag, { signal: exchange.signal });
     this.#answer(exchange, { repository, reference: tag }, outcome);
   }
 
+  /** What is attached to a verified image, if there is anything: asked for by name, it is never an image itself. */
+  async #answerCompanion(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> {
+    const { referrers } = exchange.context;
+    const found = await referrers.companion(repository, tag, { signal: exchange.signal });
+    if (found !== undefined) {
+      this.#answer(exchange, { repository, reference: tag }, found);
+      return;
+    }
+    if (!exchange.isOpen) {
+      exchange.end({ verdict: 'cut', cause: 'the client went away' });
+      return;
+    }
+    const bytes = sendOciAnswer(exchange, NO_COMPANION);
+    exchange.end({ verdict: 'answered', code: NO_COMPANION.code, bytes });
+  }
+
   #answer(
     exchange: Exchange,
     subject: { readonly repository: Repository; readonly reference: string },
-    outcome: ServedManifest | LetThroughManifest | Refusal,
+    outcome: ServedManifest | UnverifiedAnswer | Refusal,
   ): void {
     if (!exchange.isOpen) {
       exchange.end({ verdict: 'cut', cause: 'the client went away' });
@@ -143,7 +170,7 @@ function prepare(manifest: ServedManifest): Prepared {
 function sendLetThrough(
   exchange: Exchange,
   subject: RefusedSubject,
-  { digest, mediaType, bytes, passage, rule }: LetThroughManifest,
+  { digest, mediaType, bytes, passage, rule }: UnverifiedAnswer,
 ): void {
   const { response, isHead } = exchange;
   const { headers, ending } = marksOf(exchange, subject, passage);
@@ -164,7 +191,7 @@ function sendLetThrough(
   exchange.end({ ...ending, digest, rule, bytes: isHead ? 0 : bytes.length });
 }
 
-function notAcceptable(manifest: ServedManifest | LetThroughManifest): Refusal {
+function notAcceptable(manifest: ServedManifest | UnverifiedAnswer): Refusal {
   return {
     verdict: 'refused',
     reason: 'media_type_not_supported',

@@ -48,6 +48,11 @@ export function answerRefusal(
   answerDenial(exchange, subject, refusal, { challenge });
 }
 
+/** Whether a digest is refused for no other reason than that nothing verified leads to it. */
+export function isUnknown(outcome: { readonly verdict: string } | Refusal): boolean {
+  return 'reason' in outcome && outcome.reason === 'digest_not_vouched';
+}
+
 /** How a denial is put. */
 export interface DenialForm {
   /** The value of `WWW-Authenticate`, where a login may mend it. */

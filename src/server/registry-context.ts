@@ -5,7 +5,12 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { HostNames } from '../oci/host-names.ts';
 import type { ListenerNaming } from '../oci/image-name.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
-import type { CatalogService, PullService, TrustFileService } from '../resolve/pull-service.ts';
+import type {
+  CatalogService,
+  PullService,
+  ReferrerService,
+  TrustFileService,
+} from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
@@ -16,6 +21,7 @@ export interface RegistryContext {
   readonly pulls: PullService;
   readonly trustFiles: TrustFileService;
   readonly catalog: CatalogService;
+  readonly referrers: ReferrerService;
   /** The configured registries by name. */
   readonly upstreams: ReadonlySet<string>;
   readonly decoys: DecoyIssuer;

@@ -14,6 +14,7 @@ import { ListenerRoutes } from './listener-routes.ts';
 import type { LocatedRoute } from './located-routes.ts';
 import { ManifestHandler } from './manifest-handler.ts';
 import { API_VERSION_HEADERS, answerOfError, type OciAnswer, sendOciAnswer } from './oci-answer.ts';
+import { handleReferrers } from './referrers-handler.ts';
 import { answerRefusal } from './refusal-answer.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
 import { handleUnverified } from './relay-handler.ts';
@@ -31,12 +32,6 @@ const PING_HEADERS: string[] = [
   'Content-Length',
   String(PING_BODY.length),
 ];
-
-const NO_REFERRERS: OciAnswer = {
-  status: 404,
-  code: 'MANIFEST_UNKNOWN',
-  message: 'Pinnace does not serve referrers of verified images',
-};
 
 /** Answers every request of one registry listener: parse, locate, ask the pull service, answer. */
 export class RegistryHandler {
@@ -112,8 +107,7 @@ export class RegistryHandler {
       case 'tags':
         return handleTags(exchange, repository, route);
       case 'referrers':
-        this.#answer(exchange, NO_REFERRERS, 'answered');
-        return undefined;
+        return handleReferrers(exchange, repository, route);
     }
   }
 

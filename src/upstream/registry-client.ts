@@ -3,13 +3,20 @@ import { SingleFlight } from '../base/single-flight.ts';
 import { type Digest, hasDigest, isDigest } from '../oci/digest.ts';
 import type { RegistryHost, Repository, Tag } from '../oci/names.ts';
 import { UpstreamError } from '../resolve/errors.ts';
-import type { FetchedBlob, FetchedManifest, UpstreamContent } from '../resolve/ports.ts';
+import type {
+  FetchedBlob,
+  FetchedManifest,
+  FetchedReferrers,
+  ReferrerLists,
+  UpstreamContent,
+} from '../resolve/ports.ts';
 import type { Lease } from './admission.ts';
 import { type Call, noteFailure, type Work } from './attempt.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 import { abortable, withDeadline } from './deadline.ts';
 import { silentEvents, type UpstreamEvents } from './events.ts';
 import type { Rejection } from './login.ts';
+import { readReferrers } from './referrer-pages.ts';
 import type { RegistryUpstream } from './registry-upstream.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
 import { UpstreamChain, type UpstreamOptions, wrongContent } from './upstream-chain.ts';
@@ -75,7 +82,7 @@ const PROBE_TTL_MS = 60_000;
  *
  * @source OCI distribution 1.1 (#pulling-manifests, #pulling-blobs)
  */
-export class RegistryClient implements UpstreamContent {
+export class RegistryClient implements UpstreamContent, ReferrerLists {
   readonly #upstreams = new Map<RegistryHost, UpstreamChain>();
   readonly #clock: Clock;
   readonly #retry: RetryPolicy;
@@ -127,6 +134,26 @@ export class RegistryClient implements UpstreamContent {
     options: CallOptions & { readonly maxBytes: number },
   ): Promise<FetchedManifest> {
     const work = readManifest(repository, tag, options.maxBytes);
+    return this.#call(repository.registry, 'manifest_missing', options, (chain, signal) =>
+      this.#again(signal, (call) => chain.ask(call, work)),
+    );
+  }
+
+  /**
+   * Reads one page of what the registry says refers to a manifest. Fallbacks are not asked: nothing vouches for it.
+   *
+   * @throws {UpstreamError} as `fetchManifest` does; `manifest_missing` also when the registry keeps no such lists
+   * @source OCI distribution 1.1 (#listing-referrers)
+   */
+  fetchReferrers(
+    repository: Repository,
+    digest: Digest,
+    options: CallOptions & { readonly page?: string; readonly maxBytes: number },
+  ): Promise<FetchedReferrers> {
+    const work = readReferrers(`${repository.path}/referrers/${digest}`, {
+      ...options,
+      scope: pullScope(repository),
+    });
     return this.#call(repository.registry, 'manifest_missing', options, (chain, signal) =>
       this.#again(signal, (call) => chain.ask(call, work)),
     );

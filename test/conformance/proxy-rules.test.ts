@@ -102,7 +102,12 @@ describe('rules for tags', () => {
       { match: ALL, tags: ['dev-*'], allowUnverified: true, reason: 'a test' },
     ]);
     assert.equal(await pinnace.verdict(APP, 'prod-1'), ONE.manifest.digest);
-    assert.equal((await pinnace.get(`${APP}/manifests/dev-1`)).status, 200);
+    const relayed = await pinnace.get(`${APP}/manifests/dev-1`);
+    assert.equal(relayed.status, 200);
+    assert.match(
+      String(relayed.headers['warning']),
+      /^299 - "pinnace has not verified this: the policy/,
+    );
     assert.equal(await pinnace.verdict(APP, TWO.manifest.digest), TWO.manifest.digest);
     assert.equal(await blobVerdict(pinnace, TWO.layers[0]?.digest), 'served');
     assert.equal(pinnace.logged('request').at(-1)?.['verdict'], 'passed_through');

@@ -14,6 +14,7 @@ import type {
   CatalogService,
   PullOptions,
   PullService,
+  ReferrerService,
   Refusal,
   ServedBlob,
   ServedManifest,
@@ -46,6 +47,14 @@ export function refusalFor(reason: ReasonCode, parts: Partial<Refusal> = {}): Re
   const { verdict } = REASON_TABLE[reason];
   return { verdict, reason, cause: `test of ${reason}`, facts: {}, ...parts };
 }
+
+/** Knows of nothing that refers to anything. */
+export const NO_REFERRERS: ReferrerService = {
+  referrers: async () => undefined,
+  companion: async () => undefined,
+  manifest: async () => undefined,
+  blob: async () => undefined,
+};
 
 /** A pull service whose answers a test writes down, and which remembers what it was asked. */
 export class FakePullService implements PullService, TrustFileService, CatalogService {

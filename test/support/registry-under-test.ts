@@ -16,7 +16,7 @@ import { RegistryListener } from '../../src/server/registry-listener.ts';
 import { Relay, type RelayOptions } from '../../src/server/relay.ts';
 import { RequestCount } from '../../src/server/request-count.ts';
 import { FakeClock } from './fake-clock.ts';
-import { FakePullService } from './fake-pull-service.ts';
+import { FakePullService, NO_REFERRERS } from './fake-pull-service.ts';
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -142,6 +142,7 @@ export class RegistryUnderTest implements AsyncDisposable {
       pulls: this.pulls,
       trustFiles: this.pulls,
       catalog: this.pulls,
+      referrers: NO_REFERRERS,
       upstreams: new Set(['docker.io', 'registry.example.com']),
       hasHardStopRules: false,
       decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),

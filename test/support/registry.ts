@@ -10,6 +10,8 @@ export interface RegistryOptions extends LoopbackServerOptions {
   readonly auth?: AuthOptions;
   /** Send clients to `blobHost` for blobs, by a redirect with a signature in the query; default false. */
   readonly redirectBlobs?: boolean;
+  /** Whether it lists what refers to a manifest, and how many on a page; default: it keeps no lists. */
+  readonly referrersPerPage?: number;
 }
 
 interface StoredRepository {
@@ -18,7 +20,8 @@ interface StoredRepository {
   readonly tags: Map<string, string>;
 }
 
-const ROUTE = /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/;
+const INDEX = 'application/vnd.oci.image.index.v1+json';
+const ROUTE = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/;
 
 /** An OCI registry on the loopback address, for pulling. @source OCI distribution 1.1 */
 export class Registry extends LoopbackServer {
@@ -27,11 +30,15 @@ export class Registry extends LoopbackServer {
   readonly #repositories = new Map<string, StoredRepository>();
   readonly #gate: TokenGate | undefined;
   readonly #redirectBlobs: boolean;
+  readonly #referrersPerPage: number | undefined;
+  /** Entries that are listed without regard to what they are. */
+  readonly #listed: { readonly subject: string; readonly digest: string }[] = [];
 
   constructor(options: RegistryOptions = {}) {
     super((request) => this.#respond(request), options);
     this.#gate = options.auth === undefined ? undefined : new TokenGate(options.auth);
     this.#redirectBlobs = options.redirectBlobs ?? false;
+    this.#referrersPerPage = options.referrersPerPage;
   }
 
   override async start(): Promise<this> {
@@ -71,6 +78,11 @@ export class Registry extends LoopbackServer {
     this.#repository(repository).blobs.set(blob.digest, blob);
   }
 
+  /** Lists a digest as referring to another one, whatever it is. */
+  listReferrer(subject: string, digest: string): void {
+    this.#listed.push({ subject, digest });
+  }
+
   /** Moves a tag, to any digest at all. */
   moveTag(repository: string, tag: string, digest: string): void {
     this.#repository(repository).tags.set(tag, digest);
@@ -103,8 +115,21 @@ export class Registry extends LoopbackServer {
     const stored = this.#repositories.get(name);
     if (stored === undefined) return refusal(404, 'NAME_UNKNOWN');
     if (kind === 'manifests') return manifestAnswer(stored, reference);
+    if (kind === 'referrers') return this.#referrersAnswer(name, reference, request);
     if (kind === 'blobs') return this.#blobAnswer(stored, reference, request);
     return reference === 'list' ? tagsAnswer(name, stored, request) : refusal(404, 'NAME_UNKNOWN');
+  }
+
+  #referrersAnswer(name: string, subject: string, request: SeenRequest): Answer {
+    if (this.#referrersPerPage === undefined) return { status: 404 };
+    const all = this.#listed.filter((each) => each.subject === subject);
+    const start = Number(request.query.get('from') ?? 0);
+    const end = start + this.#referrersPerPage;
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+    const manifests = all.slice(start, end).map(({ digest }) => ({ mediaType, digest, size: 1 }));
+    const next = `</v2/${name}/referrers/${subject}?from=${end}>; rel="next"`;
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests };
+    return json(200, index, end < all.length ? { link: next } : {});
   }
 
   #blobAnswer(stored: StoredRepository, digest: string, request: SeenRequest): Answer {

@@ -51,10 +51,13 @@ testProblems([
   },
   {
     name: 'verification of what is not verified',
-    change: unverifiedWith('digests: any, audit: true, deny: { signers: [a], keys: [b] }'),
+    change: unverifiedWith(
+      'digests: any, audit: true, referrers: false, deny: { signers: [a], keys: [b] }',
+    ),
     paths: [
       'policy[0].digests',
       'policy[0].audit',
+      'policy[0].referrers',
       'policy[0].deny.signers',
       'policy[0].deny.keys',
       'policy[0].deny.keys[0]',

@@ -307,6 +307,7 @@ describe('HTTP/2', () => {
     assert.equal(whole.status, 200);
     assert.equal(whole.body.toString(), 'bytes');
     assert.equal(whole.headers['x-pinnace-verification'], 'none');
+    assert.match(String(whole.headers['warning']), /^299 - "pinnace has not verified this/);
     const broken = await ask(session, '/v2/team/app/manifests/cut');
     assert.equal(broken.reset, constants.NGHTTP2_INTERNAL_ERROR);
     const hanging = session.request({ ':path': '/v2/team/app/manifests/hang' });
@@ -316,6 +317,20 @@ describe('HTTP/2', () => {
     while (closed < 3) await new Promise(setImmediate);
     session.close();
     await upstream.stop();
+  });
+
+  it('says by its authority which registry it means, where the listener has names', async () => {
+    await using registry = await start({ hosts: { 'corp.pinnace.test': 'registry.example.com' } });
+    registry.pulls.addTag('registry.example.com/team/app', '1', { body: '{"of":"corp"}' });
+    const session = open(registry);
+    const path = '/v2/team/app/manifests/1';
+    const named = await ask(session, path, { ':authority': 'Corp.pinnace.test:443' });
+    assert.deepEqual([named.status, named.body.toString()], [200, '{"of":"corp"}']);
+    assert.equal((await ask(session, path)).body.toString(), '{"schemaVersion":2}');
+    const authority = 'corp.pinnace.test';
+    const twofold = await ask(session, path, { ':authority': authority, host: 'elsewhere.test' });
+    assert.equal(twofold.status, 400);
+    session.close();
   });
 
   it('is not offered without TLS', async () => {
