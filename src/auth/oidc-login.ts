@@ -33,11 +33,7 @@ export class OidcLogin implements Login {
   }
 
   #judge(verified: VerifiedToken | Rejected): Admission {
-    if (verified.verdict === 'rejected') {
-      const isFault = verified.reason === 'client_unauthorized';
-      // As a password, a token cannot be renewed by asking again.
-      return isFault ? unauthorized('wrong', verified.sentence, verified.cause) : verified;
-    }
+    if (verified.verdict === 'rejected') return verified;
     const { source, usernameClaim, groupsClaim } = this.#options;
     const { claims } = verified;
     const name = callerNameIn(claims, usernameClaim);

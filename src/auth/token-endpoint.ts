@@ -72,7 +72,7 @@ export class TokenEndpoint implements TokenService {
 
   async #byRefreshToken(request: TokenRequest): Promise<TokenAnswer> {
     const found = await this.#issuer.callerOf(request.fields.get('refresh_token') ?? '');
-    if ('verdict' in found) return { kind: 'rejected', rejected: { ...found, shown: 'wrong' } };
+    if ('verdict' in found) return { kind: 'rejected', rejected: found };
     const names = scopedRepositories(request);
     const access = await this.#issuer.access(found, names);
     // The engine's own stays good: another one at each turn would let a stolen one live for ever.

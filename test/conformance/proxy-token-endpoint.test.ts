@@ -114,6 +114,7 @@ describe('the token endpoint before an htpasswd file', () => {
     isForm?: boolean;
     status: number;
     error: string;
+    says?: RegExp;
   }[] = [
     { name: 'nobody', fields: {}, status: 401, error: 'invalid_request' },
     {
@@ -172,6 +173,7 @@ describe('the token endpoint before an htpasswd file', () => {
       isForm: true,
       status: 400,
       error: 'invalid_request',
+      says: /has to be application\/x-www-form-urlencoded/,
     },
     {
       name: 'a body without end',
@@ -179,12 +181,13 @@ describe('the token endpoint before an htpasswd file', () => {
       isForm: true,
       status: 400,
       error: 'invalid_request',
+      says: /longer than 32768 bytes/,
     },
   ];
   it('gives nothing for anything else, and says why in both forms that engines read', async () => {
     await using around = await Surroundings.start();
     await using pinnace = (await setUp(around, { refreshLifetime: '1h' })).pinnace;
-    for (const { name, fields, headers, isForm, status, error } of refused) {
+    for (const { name, fields, headers, isForm, status, error, says = /./ } of refused) {
       const answer = await askToken(pinnace, fields, {
         ...(headers === undefined ? {} : { headers }),
         ...(isForm === undefined ? {} : { isForm }),
@@ -194,6 +197,7 @@ describe('the token endpoint before an htpasswd file', () => {
       assert.equal(body.error, error, name);
       assert.equal(body.error_description, body.errors[0].message, name);
       assert.equal(body.token, undefined, name);
+      assert.match(body.error_description, says, name);
       if (status === 401) assert.match(String(answer.headers['www-authenticate']), /^Basic /, name);
       assert.equal(answer.headers['cache-control'], 'no-store', name);
     }

@@ -89,6 +89,7 @@ describe('a good token', () => {
           null,
           'team/app',
           { type: 'registry', name: 'catalog', actions: ['*'] },
+          { type: 'plugin', name: 'd', actions: ['pull'] },
           { type: 'repository', name: 'a', actions: ['push'] },
           { type: 'repository', name: 'b', actions: 'pull' },
           { type: 'repository', name: 7, actions: ['pull'] },

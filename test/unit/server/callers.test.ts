@@ -202,7 +202,7 @@ describe('a listener that asks who is calling', () => {
 
   it('does not read the upload of somebody it does not know', async () => {
     await using registry = await new RegistryUnderTest({ gate: new WordGate() }).start();
-    const headers = { 'content-length': '1000000000' };
+    const headers = { 'content-length': '1000000000', connection: 'keep-alive' };
     const answer = await registry.get('/v2/team/app/blobs/uploads/', { method: 'POST', headers });
     assert.equal(answer.status, 401);
     assert.equal(answer.headers.connection, 'close');

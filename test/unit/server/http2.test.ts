@@ -239,7 +239,8 @@ describe('HTTP/2', () => {
     }
     assert.equal(isEnded || session.destroyed, true);
     session.destroy();
-    assert.ok(registry.pulls.asked.length < 2000, `${registry.pulls.asked.length} were looked at`);
+    // Node's own limit would be a thousand.
+    assert.ok(registry.pulls.asked.length < 700, `${registry.pulls.asked.length} were looked at`);
   });
 
   it('survives what is no HTTP/2', async () => {
