@@ -280,9 +280,14 @@ export class App {
     const { collections, policy } = this.#generation.core;
     if (name === undefined) return collections.list();
     const repository = repositoryNamed(name);
-    const requirement = repository && policy.match(repository)?.requirement;
-    if (requirement?.kind !== 'verified') return undefined;
-    return [collections.open({ source: requirement.source, gun: name })];
+    if (repository === undefined) return undefined;
+    const sources = policy
+      .rulesOf(repository)
+      .all.flatMap(({ requirement }) =>
+        requirement.kind === 'verified' ? [requirement.source] : [],
+      );
+    if (sources.length === 0) return undefined;
+    return [...new Set(sources)].map((source) => collections.open({ source, gun: name }));
   }
 }
 

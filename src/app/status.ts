@@ -4,6 +4,7 @@ import { TrustServerError } from '../metadata/errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { parseRepositoryName } from '../oci/names.ts';
 import type { Policy } from '../policy/policy.ts';
+import { ruleName } from '../policy/rule.ts';
 import type { RefusalHistory } from '../server/refusal-history.ts';
 import type { RepositoryStatus, RoleStatus } from '../server/status-report.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
@@ -49,7 +50,7 @@ export function roleStatuses(set: TrustedSet): readonly RoleStatus[] {
 function statusOf(collection: Collection, sources: StatusSources): RepositoryStatus {
   const { gun, source } = collection.key;
   const { state, failure } = collection;
-  const rule = sources.policy.match(parseRepositoryName(gun))?.match;
+  const rule = ruleNameOf(sources.policy, gun);
   const checkedAt = state === undefined || state.checkedAt === 0 ? undefined : state.checkedAt;
   const graceEndsAt =
     !(failure instanceof TrustServerError) || checkedAt === undefined || state?.set === undefined
@@ -68,6 +69,11 @@ function statusOf(collection: Collection, sources: StatusSources): RepositorySta
   };
 }
 
+function ruleNameOf(policy: Policy, gun: string): string | undefined {
+  const rule = policy.match(parseRepositoryName(gun));
+  return rule && ruleName(rule);
+}
+
 /** Sets the gauges that alerts watch: age of the freshest timestamp and time to the nearest expiry, per rule and source. */
 export function collectTrustGauges(metrics: Metrics, sources: StatusSources): void {
   metrics.clear('pinnace_trust_metadata_age_seconds');
@@ -78,7 +84,7 @@ export function collectTrustGauges(metrics: Metrics, sources: StatusSources): vo
   for (const collection of sources.collections.list()) {
     const { state, key } = collection;
     if (state?.set === undefined) continue;
-    const rule = sources.policy.match(parseRepositoryName(key.gun))?.match ?? 'none';
+    const rule = ruleNameOf(sources.policy, key.gun) ?? 'none';
     raise(oldest, JSON.stringify([rule, key.source]), (now - state.checkedAt) / 1000);
     for (const { role, expiresAt } of roleStatuses(state.set)) {
       const label = role.startsWith('targets/') ? 'delegation' : role;

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import type { Answer, Place } from './place.ts';
 import { freePort } from './port.ts';
 import type { Daemon, Finished } from './process.ts';
@@ -113,6 +113,19 @@ export class Pinnace {
   /** Ends it as a power cut would. */
   async kill9(): Promise<void> {
     await this.#daemon?.stop('SIGKILL');
+  }
+
+  /** Changes parts of the configuration file, and has it read by SIGHUP or leaves Pinnace to notice by itself. */
+  async reconfigure(
+    parts: Readonly<Record<string, unknown>>,
+    by: 'signal' | 'watch' = 'signal',
+  ): Promise<void> {
+    const count = async (): Promise<number> => await this.metric('pinnace_config_reloads_total');
+    const before = await count();
+    const configuration: object = parse(await readFile(this.configFile, 'utf8'));
+    await writeFile(this.configFile, stringify({ ...configuration, ...parts }));
+    if (by === 'signal') this.#daemon?.signal('SIGHUP');
+    await eventually(async () => (await count()) > before, { what: 'the reload' });
   }
 
   /** Stops and starts it with the same data folder. */
