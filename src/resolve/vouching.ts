@@ -90,8 +90,7 @@ export async function tagNowSigned(
   for (const tag of await collection().tagsOf(sha256, signers, signal)) {
     if (bound.rules.forTag(tag) !== rule || deny.deniedTag(tag) !== undefined) continue;
     const { value: pin } = await collection().pin(tag, signers, signal);
-    const isSpoiled = pin.deniedKey !== undefined || pin.deniedSigner !== undefined;
-    if (!isSpoiled && pin.sha256 === sha256) return tag;
+    if (pin.deniedKey === undefined && pin.sha256 === sha256) return tag;
   }
   return undefined;
 }

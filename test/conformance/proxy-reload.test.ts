@@ -150,9 +150,10 @@ describe('a reload', () => {
     });
   }
 
-  it('ends the background work for what is verified no more', async () => {
+  it('ends the background work for what is verified no more, also while a reply is under way', async () => {
     await using around = await Surroundings.start();
-    around.publisher(APP).release('1', buildImage());
+    const image = buildImage({ bigLayerBytes: 24 * 1024 * 1024 });
+    around.publisher(APP).release('1', image);
     const clock = new BriskClock();
     await using pinnace = await RunningPinnace.start(await around.writeConfig(), { clock });
     await pinnace.verdict(APP, '1');
@@ -166,9 +167,14 @@ describe('a reload', () => {
       return around.notary.requests.length - before;
     };
     assert.ok((await refreshes()) > 0);
+    const path = `/v2/${APP}/blobs/${image.layers.at(-1)?.digest}`;
+    const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
+    get({ host: '127.0.0.1', port: pinnace.port(), path }, resolve);
+    const reply = await promise;
     await around.writeConfig({ policy: [ELSEWHERE] });
     await pinnace.reload();
     assert.equal(await refreshes(), 0);
+    reply.destroy();
   });
 
   it('comes by SIGHUP and by a change of the file', async () => {

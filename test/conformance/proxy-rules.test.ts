@@ -280,6 +280,29 @@ describe('by digest', () => {
     assert.deepEqual(verdicts, ['served', 'served', 'refused']);
   });
 
+  it('earlierDigests does not count tags that a deny list has since', async () => {
+    await using scene = await Scene.make();
+    scene.release('1', ONE);
+    const policy = [{ match: ALL, trust: 'corp', earlierDigests: '30d' }];
+    const pinnace = await scene.start(policy);
+    assert.equal(await pinnace.verdict(APP, '1'), ONE.manifest.digest);
+    await scene.around.writeConfig({ policy, more: { deny: { tags: ['1'] } } });
+    await pinnace.reload();
+    assert.equal(await pinnace.verdict(APP, ONE.manifest.digest), 'digest_not_vouched');
+  });
+
+  it('signed-now does not count what a denied signer has signed too', async () => {
+    await using scene = await Scene.make();
+    scene.release('1', ONE, 'bob');
+    const policy = [{ match: ALL, trust: 'corp', digests: 'signed-now' }];
+    const pinnace = await scene.start(policy);
+    assert.equal(await pinnace.verdict(APP, '1'), ONE.manifest.digest);
+    assert.equal(await pinnace.verdict(APP, ONE.manifest.digest), ONE.manifest.digest);
+    await scene.around.writeConfig({ policy, more: { deny: { signers: ['bob'] } } });
+    await pinnace.reload();
+    assert.equal(await pinnace.verdict(APP, ONE.manifest.digest), 'digest_not_vouched');
+  });
+
   it('signed-now serves what a tag leads to now, and nothing else', async () => {
     assert.deepEqual(await afterwards({ digests: 'signed-now' }, [0]), ['refused']);
   });
