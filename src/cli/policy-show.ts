@@ -2,10 +2,9 @@ import { PolicyExamination, type PolicyView } from '../app/policy-examination.ts
 import { systemClock } from '../base/clock.ts';
 import { printable } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { OciError } from '../oci/errors.ts';
-import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
 import { type Rule, ruleName } from '../policy/rule.ts';
 import { EXIT } from './exit-codes.ts';
+import { imageArgument } from './image-argument.ts';
 import type { CommandIo } from './serve.ts';
 
 /** What `policy show` works with. */
@@ -21,14 +20,8 @@ export interface PolicyShowOptions extends CommandIo {
  * @throws {ConfigError} `config_invalid`
  */
 export async function showPolicy(text: string, options: PolicyShowOptions): Promise<number> {
-  let image: ImageReference;
-  try {
-    image = parseImageReference(text);
-  } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    options.stderr.write(`${JSON.stringify(text)} is not an image reference: ${error.message}\n`);
-    return EXIT.usage;
-  }
+  const image = imageArgument(text, options);
+  if (image === undefined) return EXIT.usage;
   const { config } = await loadConfig(options.config, { env: options.env });
   const view = new PolicyExamination(config).view(image, 'anybody', systemClock.now());
   options.stdout.write(

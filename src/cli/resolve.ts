@@ -6,13 +6,13 @@ import { systemClock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import { printable } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { OciError } from '../oci/errors.ts';
-import { type ImageReference, parseImageReference } from '../oci/image-reference.ts';
+import type { ImageReference } from '../oci/image-reference.ts';
 import { repositoryName } from '../oci/names.ts';
 import { type Rule, ruleName } from '../policy/rule.ts';
 import { REASON_TABLE } from '../refusal/reason-table.ts';
 import type { LetThroughManifest, Refusal, ServedManifest } from '../resolve/pull-service.ts';
 import { EXIT } from './exit-codes.ts';
+import { imageArgument } from './image-argument.ts';
 import { Progress } from './progress.ts';
 import type { CommandIo } from './serve.ts';
 
@@ -65,14 +65,8 @@ interface Report {
  * @returns 0 pinned (or passed through by an explicit rule), 1 refused, 2 could not find out, 64 not an image reference
  */
 export async function resolveImage(text: string, options: ResolveOptions): Promise<number> {
-  let image: ImageReference;
-  try {
-    image = parseImageReference(text);
-  } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    options.stderr.write(`${JSON.stringify(text)} is not an image reference: ${error.message}\n`);
-    return EXIT.usage;
-  }
+  const image = imageArgument(text, options);
+  if (image === undefined) return EXIT.usage;
   const { config } = await loadConfig(options.config, { env: options.env });
   const progress = new Progress(options.stderr);
   const events = eventsFor(progress, image);
