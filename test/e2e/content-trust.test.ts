@@ -62,7 +62,9 @@ suite.test(
     assert.equal(listed, await lab.publisher.notary('list', gun));
     assert.match(listed, new RegExp(`1\\.0 +${image.digest.slice(7)} .* targets\\n`));
     assert.match(listed, /2\.0 .* targets\/alice\n/);
-    const found = await reader.notary('lookup', gun, '2.0', '-r', 'targets/alice');
+    const released = await reader.notary('list', gun, '-r', 'targets/releases');
+    assert.match(released, /2\.0 .* targets\/releases\n/);
+    const found = await reader.notary('lookup', gun, '2.0');
     assert.ok(found.includes(image.digest.slice(7)), found);
     told.diagnostic(listed.trim().split('\n').slice(2).join('; '));
   },

@@ -16,6 +16,7 @@ export interface ListenerSettings {
   /** A port of its own on the loopback address unless given. */
   readonly address?: string;
   readonly defaultRegistry?: string;
+  readonly hosts?: Readonly<Record<string, string>>;
   readonly refusal?: 'deny' | 'hard-stop';
   readonly completeFirst?: boolean;
   readonly tls?: { readonly cert: string; readonly key: string };
