@@ -6,7 +6,7 @@
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
-  /** Absent: any. */
+  /** Absent: every variant. */
   readonly variant?: string;
 }
 

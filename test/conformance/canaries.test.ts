@@ -52,7 +52,7 @@ describe('the canaries of pinnace doctor', () => {
     assert.deepEqual(around.notary.requests, []);
   });
 
-  it('refuses the unsigned one as any unsigned tag: told, or stopped', async () => {
+  it('refuses the unsigned one like other unsigned tags: told, or stopped', async () => {
     await using around = await Surroundings.start();
     const config = await around.writeConfig({ listeners: LISTENERS });
     await using pinnace = await RunningPinnace.start(config);
