@@ -148,9 +148,9 @@ function openByPolicy(
   core: PullCore,
   repository: Repository,
 ): { readonly collection: Collection; readonly signers: readonly string[] } | undefined {
-  const requirement = core.policy.match(repository)?.requirement;
-  if (requirement?.kind !== 'verified') return undefined;
-  const { source, signers } = requirement;
+  const rule = core.policy.rulesOf(repository).verifying;
+  if (rule === undefined) return undefined;
+  const { source, signers } = rule.requirement;
   return {
     collection: core.collections.open({ source, gun: repositoryName(repository) }),
     signers,

@@ -70,7 +70,8 @@ function statusOf(collection: Collection, sources: StatusSources): RepositorySta
 }
 
 function ruleNameOf(policy: Policy, gun: string): string | undefined {
-  const rule = policy.match(parseRepositoryName(gun));
+  const rules = policy.rulesOf(parseRepositoryName(gun));
+  const rule = rules.verifying ?? rules.withoutTag;
   return rule && ruleName(rule);
 }
 

@@ -108,12 +108,12 @@ async function withCollection(
   }
   return await withCore(options, async (core) => {
     const gun = repositoryName(repository);
-    const requirement = core.policy.match(repository)?.requirement;
-    if (requirement?.kind !== 'verified') {
+    const rule = core.policy.rulesOf(repository).verifying;
+    if (rule === undefined) {
       options.stderr.write(`no policy rule has ${gun} verified by a trust source\n`);
       return EXIT.refused;
     }
-    const { source, signers } = requirement;
+    const { source, signers } = rule.requirement;
     return await work({ collection: core.collections.open({ source, gun }), signers }, core);
   });
 }

@@ -1,4 +1,4 @@
-import type { Rule } from './rule.ts';
+import type { Rule, VerifyingRule } from './rule.ts';
 import { matchesTag, type TagPattern } from './tag-pattern.ts';
 
 /** One way in which a rule can apply to a repository: for all that is asked of it, or for some tags. */
@@ -37,4 +37,19 @@ export class RepositoryRules {
   get withoutTag(): Rule | undefined {
     return (this.#uses.find(({ tags }) => tags === undefined) ?? this.#uses[0])?.rule;
   }
+
+  /**
+   * The rule whose trust source speaks for the repository as a whole: the one for what is asked for without a tag, or,
+   * where that one asks no trust source, the most specific that does.
+   */
+  get verifying(): VerifyingRule | undefined {
+    const { withoutTag } = this;
+    return withoutTag !== undefined && isVerifying(withoutTag)
+      ? withoutTag
+      : this.all.find(isVerifying);
+  }
+}
+
+function isVerifying(rule: Rule): rule is VerifyingRule {
+  return rule.requirement.kind === 'verified';
 }

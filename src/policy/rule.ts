@@ -51,6 +51,11 @@ export interface Rule {
   readonly audit?: boolean;
 }
 
+/** A rule by which a trust source is asked. */
+export interface VerifyingRule extends Rule {
+  readonly requirement: Extract<Requirement, { readonly kind: 'verified' }>;
+}
+
 /** The name of a rule in logs and metrics: its `match`, and its tags if it is for some only. */
 export function ruleName({ match, tags }: Pick<Rule, 'match' | 'tags'>): string {
   return tags === undefined ? match : `${match}:${tags.join(',')}`;

@@ -143,8 +143,8 @@ export class Referrers implements ReferrerService {
     work: (rule: string) => Promise<Answer | Refusal | undefined>,
   ): Promise<Answer | Refusal | undefined> {
     const { policy, refusalOf } = this.#options;
-    const rule = policy.match(repository);
-    if (rule?.requirement.kind !== 'verified' || rule.referrers === false) return undefined;
+    const rule = policy.rulesOf(repository).verifying;
+    if (rule === undefined || rule.referrers === false) return undefined;
     const name = ruleName(rule);
     try {
       return await work(name);

@@ -4,6 +4,7 @@ import type { Collections } from '../metadata/collections.ts';
 import { heldFile, parseHeldFileName } from '../metadata/held-file.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import type { Policy } from '../policy/policy.ts';
+import { ruleName } from '../policy/rule.ts';
 import type { ClockGuard } from './clock-guard.ts';
 import type { PullOptions, Refusal, ServedTrustFile, TrustFileService } from './pull-service.ts';
 
@@ -13,7 +14,7 @@ export interface TrustFilesOptions {
   readonly collections: Collections;
   readonly clock: Clock;
   readonly clockGuard: ClockGuard;
-  /** Makes a refusal of an error; the rule is its `match`. */
+  /** Makes a refusal of an error; the rule is its name. */
   readonly refusalOf: (error: unknown, rule: string | undefined) => Refusal;
 }
 
@@ -33,9 +34,9 @@ export class TrustFiles implements TrustFileService {
     file: string,
     { signal }: PullOptions,
   ): Promise<ServedTrustFile | Refusal | undefined> {
-    const rule = this.#options.policy.match(repository);
+    const rule = this.#options.policy.rulesOf(repository).verifying;
     const name = parseHeldFileName(file);
-    if (rule?.requirement.kind !== 'verified' || name === undefined) return undefined;
+    if (rule === undefined || name === undefined) return undefined;
     const { collections, clock, clockGuard, refusalOf } = this.#options;
     const gun = repositoryName(repository);
     const { metadata } = collections.open({ source: rule.requirement.source, gun });
@@ -46,11 +47,11 @@ export class TrustFiles implements TrustFileService {
       const { value, staleSeconds } = await heldFile(metadata, name, { clock, signal });
       if (value === undefined) return undefined;
       const stale = staleSeconds === undefined ? {} : { staleSeconds };
-      return { verdict: 'pinned', ...value, ...stale, rule: rule.match };
+      return { verdict: 'pinned', ...value, ...stale, rule: ruleName(rule) };
     } catch (error) {
       // Anything else is a client that went away or a defect of ours: no verdict, and to be reported as what it is.
       if (!(error instanceof CodedError)) throw error;
-      return refusalOf(error, rule.match);
+      return refusalOf(error, ruleName(rule));
     }
   }
 }

@@ -326,3 +326,19 @@ describe('the whole proxy: referrers', () => {
     assert.equal(pages.length, 7, 'and what comes after them is not asked for');
   });
 });
+
+describe('the whole proxy: what refers to an image of which only some tags are verified', () => {
+  it('is listed by the word of the rule that verifies them', async () => {
+    const match = `${REGISTRY_HOST}/${APP}`;
+    await using scene = await ReferrerScene.start({
+      policy: [
+        { match, allowUnverified: true, reason: 'all other tags are throw-away builds' },
+        { match, tags: ['1.*'], trust: 'corp' },
+      ],
+    });
+    scene.attach(makeReferrer({ subject: scene.subject, artifactType: SPDX }));
+    const answer = await scene.list();
+    assert.ok(isMarked(answer));
+    assert.equal(listedIn(answer).length, 1);
+  });
+});

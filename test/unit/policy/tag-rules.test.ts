@@ -94,6 +94,18 @@ describe('the rule for a tag', () => {
     assert.equal(policy.match(repository('i.io/x')), undefined);
   });
 
+  it('speaks for the repository as a whole by the rule that asks a trust source', () => {
+    const requirement = { kind: 'verified', source: 'corp', signers: [] } as const;
+    const open = rule('h.io/**');
+    const byTag = { match: 'h.io/team/app', tags: ['v*'], requirement };
+    const whole = { match: 'h.io/team/**', requirement };
+    const verifying = (...all: readonly Rule[]): Rule | undefined =>
+      compilePolicy(all).rulesOf(repository('h.io/team/app')).verifying;
+    assert.equal(verifying(open), undefined);
+    assert.equal(verifying(open, byTag), byTag);
+    assert.equal(verifying(open, byTag, whole), whole);
+  });
+
   it('does not depend on the order of the rules', () => {
     fc.assert(
       fc.property(

@@ -14,6 +14,19 @@ describe('trust files', () => {
     assert.equal(found.staleSeconds, undefined);
   });
 
+  it('are given where the rule for some tags is verified and the one for all others is not', async () => {
+    const match = 'registry.example.com/**';
+    const requirement = { kind: 'verified', source: 'corp', signers: [] } as const;
+    const bench = new PullBench([
+      { match, requirement: { kind: 'unverified', reason: 'scratch' } },
+      { match, tags: ['v*'], requirement },
+    ]);
+    bench.release('v1', buildImage());
+    const found = await bench.trustFiles.trustFile(bench.repository, 'root.json', {});
+    assert.ok(found?.verdict === 'pinned');
+    assert.equal(found.rule, `${match}:v*`);
+  });
+
   it('take a client that went away for what it is, not for a refusal', async () => {
     const bench = new PullBench();
     bench.release('1', buildImage());
