@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { membersOf } from '../base/json-members.ts';
 import type { Config } from '../config/config.ts';
 import { type Digest, hasDigest, parseDigest, sha256Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
@@ -179,10 +180,6 @@ function parseJson(bytes: Uint8Array): ReadonlyMap<string, unknown> {
     if (error instanceof SyntaxError) return unusable('its configuration is not JSON');
     throw error;
   }
-}
-
-function membersOf(value: unknown): ReadonlyMap<string, unknown> {
-  return typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : new Map();
 }
 
 function unusable(what: string): never {

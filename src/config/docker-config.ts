@@ -1,3 +1,4 @@
+import { membersOf } from '../base/json-members.ts';
 import { isRecord, type Parsed } from './values.ts';
 
 /** What a Docker configuration file says about the login of one server. */
@@ -98,10 +99,6 @@ function splitPair(pair: string): readonly (string | undefined)[] {
 /** An address of the old form `https://host/v1/` names its host. */
 function hostOf(address: string): string {
   return address.replace(/^https?:\/\//, '').split('/', 1)[0] ?? '';
-}
-
-function membersOf(block: unknown): ReadonlyMap<string, unknown> {
-  return new Map(isRecord(block) ? Object.entries(block) : []);
 }
 
 function text(value: unknown): string | undefined {

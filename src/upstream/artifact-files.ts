@@ -1,3 +1,4 @@
+import { membersOf } from '../base/json-members.ts';
 import { TrustServerError } from '../metadata/errors.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { MAX_MANIFEST_PARTS } from '../oci/manifest.ts';
@@ -51,11 +52,6 @@ function fileOf(members: ReadonlyMap<string, unknown>): ArtifactFile {
   const isUsable = typeof digest === 'string' && isDigest(digest) && Number.isSafeInteger(size);
   if (!isUsable || typeof size !== 'number' || size < 0) unusable('has a layer that is none');
   return { digest, size };
-}
-
-function membersOf(value: unknown): ReadonlyMap<string, unknown> {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return new Map(isObject ? Object.entries(value) : []);
 }
 
 function unusable(what: string): never {

@@ -1,3 +1,4 @@
+import { membersOf, parseJson } from '../base/json-members.ts';
 import { type Digest, parseDigest, sha256Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
@@ -194,8 +195,8 @@ function descriptor(
 
 /** The titled layers of an artifact that is there; anything else under the tag must not be overwritten. */
 function layersOf(bytes: Uint8Array, name: string): ReadonlyMap<string, Digest> {
-  const manifest = parseObject(bytes);
-  if (manifest?.get('artifactType') !== ARTIFACT_TYPE) {
+  const manifest = membersOf(parseJson(Buffer.from(bytes).toString('utf8')));
+  if (manifest.get('artifactType') !== ARTIFACT_TYPE) {
     throw new SigningError(
       'published_differs',
       `${name} is something else than a collection; nothing was published`,
@@ -216,17 +217,4 @@ function layersOf(bytes: Uint8Array, name: string): ReadonlyMap<string, Digest> 
     }
   }
   return found;
-}
-
-function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
-  try {
-    return membersOf(JSON.parse(Buffer.from(bytes).toString('utf8')));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function membersOf(value: unknown): ReadonlyMap<string, unknown> {
-  return typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : new Map();
 }

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
+import { membersOf, parseJson } from '../base/json-members.ts';
 import type { Secret } from './credentials.ts';
 import { ExchangeError } from './errors.ts';
 
@@ -95,9 +96,10 @@ function endGroup(program: Program): void {
 }
 
 function parseOutput(output: string, question: HelperQuestion): Secret {
-  const members = membersOf(output);
-  const username = members?.get('Username');
-  const secret = members?.get('Secret');
+  // No error of the parser gets here: its message would quote what may be a secret.
+  const members = membersOf(parseJson(output));
+  const username = members.get('Username');
+  const secret = members.get('Secret');
   const isUsable =
     typeof username === 'string' &&
     typeof secret === 'string' &&
@@ -108,15 +110,6 @@ function parseOutput(output: string, question: HelperQuestion): Secret {
   return username === IDENTITY_TOKEN_USER
     ? { kind: 'refresh-token', token: secret }
     : { kind: 'password', username, password: secret };
-}
-
-function membersOf(output: string): ReadonlyMap<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(output);
-    return typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : undefined;
-  } catch {
-    return undefined; // The parser's message would quote what may be a secret.
-  }
 }
 
 function notStarted(error: { readonly code?: string }, question: HelperQuestion): ExchangeError {

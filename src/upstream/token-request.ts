@@ -1,3 +1,4 @@
+import { membersOf } from '../base/json-members.ts';
 import type { BearerChallenge } from '../oci/challenge.ts';
 import { basicAuthorization, type Secret } from './credentials.ts';
 import { ExchangeError } from './errors.ts';
@@ -87,13 +88,13 @@ function refusal(reply: HttpReply): ExchangeError {
 }
 
 function parseToken(bytes: Uint8Array, host: string): Token {
-  const reply = parseObject(bytes);
-  const value = reply?.get('access_token') || reply?.get('token');
+  const reply = membersOf(parseReply(bytes));
+  const value = reply.get('access_token') || reply.get('token');
   if (typeof value !== 'string' || value.length > MAX_TOKEN_LENGTH || !TOKEN.test(value)) {
     const message = `the token service ${host} sent no usable token`;
     throw new ExchangeError('unexpected', message, { detail: { host } });
   }
-  const announced = reply?.get('expires_in');
+  const announced = reply.get('expires_in');
   const seconds = typeof announced === 'number' ? announced : DEFAULT_LIFETIME_SECONDS;
   const lifetimeSeconds = Math.min(
     Math.max(seconds, DEFAULT_LIFETIME_SECONDS),
@@ -102,10 +103,9 @@ function parseToken(bytes: Uint8Array, host: string): Token {
   return { value, lifetimeSeconds };
 }
 
-function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+function parseReply(bytes: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : undefined;
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return undefined; // The parser's message would quote what may be a token.
   }
