@@ -1,5 +1,3 @@
-import type { X509Certificate } from 'node:crypto';
-import { TLSSocket } from 'node:tls';
 import type { Admission, Rejected } from '../auth/admission.ts';
 import type { ChallengeFor, Gate } from '../auth/gate.ts';
 import { OciError } from '../oci/errors.ts';
@@ -13,17 +11,9 @@ import type { LocatedRoute } from './located-routes.ts';
 
 /** Asks the gate who the client of this exchange is. */
 export function knock(exchange: Exchange, gate: Gate): Admission | Promise<Admission> {
-  const { request, client } = exchange;
+  const { request, client, peer } = exchange;
   const { authorization } = request.headers;
-  return gate.admit({ authorization, address: client, certificate: provenCertificate(exchange) });
-}
-
-/** The certificate of the other side, if TLS found that the listener's client CA vouches for it. */
-function provenCertificate({ request }: Exchange): X509Certificate | undefined {
-  const { socket } = request;
-  return socket instanceof TLSSocket && socket.authorized
-    ? socket.getPeerX509Certificate()
-    : undefined;
+  return gate.admit({ authorization, address: client, certificate: peer.certificate() });
 }
 
 /** Tells a client that it is not let in: with a challenge as long as a login may follow, else for good. */
@@ -100,8 +90,8 @@ function meaningOf(exchange: Exchange, name: string): string | undefined {
 
 const HOST = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 
-function originOf({ request }: Exchange): string | undefined {
+function originOf({ request, peer }: Exchange): string | undefined {
   const host = request.headers.host ?? '';
-  const scheme = request.socket instanceof TLSSocket ? 'https' : 'http';
+  const scheme = peer.isTls ? 'https' : 'http';
   return HOST.test(host) ? `${scheme}://${host}` : undefined;
 }

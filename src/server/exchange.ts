@@ -6,7 +6,8 @@ import type { LogLevel } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import type { HttpResponse } from './http-response.ts';
-import type { ListenerProfile, RegistryContext } from './registry-context.ts';
+import { type Peer, peerOf, plainAddress } from './peer.ts';
+import type { ExchangeContext, ListenerProfile, RegistryContext } from './registry-context.ts';
 
 /** How a request ended, for log and metrics. */
 export interface Ending {
@@ -44,16 +45,29 @@ export class RequestIds {
   }
 }
 
+/** What an exchange is told of itself. */
+export interface ExchangeOptions<Context, Listener> {
+  readonly context: Context;
+  readonly listener: Listener;
+  readonly requestId: string;
+  /** Who is asking, where the connection is not the client's own. */
+  readonly peer?: Peer | undefined;
+}
+
 /** One request with its answer. It ends exactly once, with one log line and one count. */
-export class Exchange {
+export class Exchange<
+  Context extends ExchangeContext = RegistryContext,
+  Listener extends Pick<ListenerProfile, 'name'> = ListenerProfile,
+> {
   readonly request: IncomingMessage;
   readonly response: HttpResponse;
-  readonly context: RegistryContext;
-  readonly listener: ListenerProfile;
+  readonly context: Context;
+  readonly listener: Listener;
   /** The id in the log line, and of the decision if the answer is a refusal. */
   readonly requestId: string;
   /** The engine's address, without the prefix of mapped IPv4. */
   readonly client: string;
+  #peer: Peer | undefined;
   readonly #startedAt: number;
   #asked: Asked = { kind: 'other' };
   #abort: AbortController | undefined;
@@ -63,24 +77,27 @@ export class Exchange {
   constructor(
     request: IncomingMessage,
     response: HttpResponse,
-    options: {
-      readonly context: RegistryContext;
-      readonly listener: ListenerProfile;
-      readonly requestId: string;
-    },
+    options: ExchangeOptions<Context, Listener>,
   ) {
     this.request = request;
     this.response = response;
     this.context = options.context;
     this.listener = options.listener;
     this.requestId = options.requestId;
-    this.client = plainAddress(request.socket.remoteAddress);
+    this.#peer = options.peer;
+    this.client = options.peer?.address ?? plainAddress(request.socket.remoteAddress);
     this.#startedAt = options.context.clock.monotonicMs();
     options.context.requests.begin();
   }
 
   get isHead(): boolean {
     return this.request.method === 'HEAD';
+  }
+
+  /** The other end of the connection. */
+  get peer(): Peer {
+    this.#peer ??= peerOf(this.request.socket);
+    return this.#peer;
   }
 
   get asked(): Asked {
@@ -173,9 +190,4 @@ export class Exchange {
 
 function callerText(admitted: Admitted | undefined): string | undefined {
   return admitted === undefined ? undefined : `${admitted.caller.source}/${admitted.caller.name}`;
-}
-
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return 'unknown';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -1,4 +1,3 @@
-import { ifNoneMatchHits } from '../oci/conditional.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Repository, repositoryName, type Tag } from '../oci/names.ts';
 import { isCompanionTag } from '../refusal/describe-refusal.ts';
@@ -13,28 +12,16 @@ import { AcceptMatcher } from './accept.ts';
 import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import { countLetThrough, marksOf } from './let-through.ts';
+import { type PreparedManifest, prepareManifest, sendManifest } from './manifest-answer.ts';
 import { API_VERSION_HEADERS, sendOciAnswer } from './oci-answer.ts';
 import { answerRefusal, isUnknown, type RefusedSubject } from './refusal-answer.ts';
-import { staleWarning } from './warning.ts';
-
-/** A manifest's answer, made once and sent often. */
-interface Prepared {
-  readonly etag: string;
-  /** Alternately names and values. */
-  readonly headers: string[];
-  readonly notModified: string[];
-  /** Small manifests as text of one byte per character: Node sends that in one piece with the headers. */
-  readonly body: string | Uint8Array;
-}
 
 type UnverifiedAnswer = LetThroughManifest<Passage | Referral>;
-
-const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Answers manifest requests by tag and by digest; HEAD and GET take the same decisions and give the same headers. */
 export class ManifestHandler {
   readonly #accept = new AcceptMatcher();
-  readonly #prepared = new WeakMap<ServedManifest, Prepared>();
+  readonly #prepared = new WeakMap<ServedManifest, PreparedManifest>();
 
   /** Answers `manifests/<tag>`: at once if the verified answer is at hand, else with a promise. */
   byTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> | undefined {
@@ -111,29 +98,13 @@ export class ManifestHandler {
   }
 
   #send(exchange: Exchange, manifest: ServedManifest): void {
-    const { response, request } = exchange;
-    const prepared = this.#prepare(manifest);
-    const condition = request.headers['if-none-match'];
-    const isUnchanged = condition !== undefined && ifNoneMatchHits(condition, prepared.etag);
-    let bytes = 0;
-    if (isUnchanged) {
-      response.writeHead(304, prepared.notModified);
-      response.end();
-    } else {
-      response.writeHead(200, prepared.headers);
-      if (exchange.isHead) response.end();
-      else if (typeof prepared.body === 'string') response.end(prepared.body, 'latin1');
-      else response.end(prepared.body);
-      bytes = exchange.isHead ? 0 : manifest.bytes.length;
-    }
-    const { digest, rule, staleSeconds } = manifest;
-    exchange.end({ verdict: 'pinned', digest, bytes, rule, staleSeconds });
+    sendManifest(exchange, this.#prepare(manifest), manifest);
   }
 
-  #prepare(manifest: ServedManifest): Prepared {
+  #prepare(manifest: ServedManifest): PreparedManifest {
     const known = this.#prepared.get(manifest);
     if (known !== undefined) return known;
-    const prepared = prepare(manifest);
+    const prepared = prepareManifest(manifest, manifest.bytes);
     this.#prepared.set(manifest, prepared);
     return prepared;
   }
@@ -144,27 +115,6 @@ const NO_COMPANION = {
   code: 'MANIFEST_UNKNOWN',
   message: 'there is no signature, attestation or bill of materials under this tag',
 } as const;
-
-function prepare(manifest: ServedManifest): Prepared {
-  const { digest, mediaType, bytes, staleSeconds } = manifest;
-  const etag = `"${digest}"`;
-  const common = [...API_VERSION_HEADERS, 'Docker-Content-Digest', digest, 'ETag', etag];
-  if (staleSeconds !== undefined) common.push('Warning', staleWarning(staleSeconds));
-  return {
-    etag,
-    notModified: common,
-    headers: [
-      'Content-Type',
-      mediaType,
-      'Content-Length',
-      String(bytes.length),
-      ...common,
-      'X-Content-Type-Options',
-      'nosniff',
-    ],
-    body: bytes.length <= MAX_TEXT_BYTES ? Buffer.from(bytes).toString('latin1') : bytes,
-  };
-}
 
 /** Sent as it is, and made anew each time: nothing of it is prepared or kept. */
 function sendLetThrough(

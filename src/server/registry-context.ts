@@ -16,8 +16,17 @@ import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
 import type { RequestCount } from './request-count.ts';
 
+/** What it takes to answer a request, whatever with, and to count and log it. */
+export interface ExchangeContext {
+  /** The requests that are answered out of this context. */
+  readonly requests: RequestCount;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
 /** What all registry listeners of a process share as long as one configuration is in force. */
-export interface RegistryContext {
+export interface RegistryContext extends ExchangeContext {
   readonly pulls: PullService;
   readonly trustFiles: TrustFileService;
   readonly catalog: CatalogService;
@@ -30,11 +39,6 @@ export interface RegistryContext {
   readonly relay: Relay;
   readonly bypassWatch: BypassWatch;
   readonly refusals: RefusalHistory;
-  /** The requests that are answered out of this context. */
-  readonly requests: RequestCount;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly log: Log;
   /** Where `docs/errors.md` can be read; refusals point into it. */
   readonly docsUrl?: string;
 }

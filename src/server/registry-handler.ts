@@ -14,6 +14,7 @@ import { ListenerRoutes } from './listener-routes.ts';
 import type { LocatedRoute } from './located-routes.ts';
 import { ManifestHandler } from './manifest-handler.ts';
 import { API_VERSION_HEADERS, answerOfError, type OciAnswer, sendOciAnswer } from './oci-answer.ts';
+import type { Peer } from './peer.ts';
 import { handleReferrers } from './referrers-handler.ts';
 import { answerRefusal } from './refusal-answer.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
@@ -58,12 +59,17 @@ export class RegistryHandler {
     });
   }
 
-  /** Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception. */
-  handle(request: IncomingMessage, response: HttpResponse): void {
+  /**
+   * Answers one request; whatever goes wrong becomes an answer or a closed connection, never an exception.
+   *
+   * @param peer - who is asking, where the connection is not the client's own
+   */
+  handle(request: IncomingMessage, response: HttpResponse, peer?: Peer): void {
     const exchange = new Exchange(request, response, {
       context: this.#context,
       listener: this.#listener,
       requestId: this.#ids.next(),
+      peer,
     });
     try {
       const waiting =
