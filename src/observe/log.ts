@@ -119,11 +119,15 @@ export class Log {
     this.#pino.level = level;
   }
 
+  /** Whether a request that ended so is written at all; cheap, for the hot path. */
+  writesRequest({ level, verdict }: Pick<RequestEntry, 'level' | 'verdict'>): boolean {
+    return this.#pino.isLevelEnabled(level ?? requestLevel(verdict));
+  }
+
   /** Writes the one line of a finished request. */
   request(entry: RequestEntry): void {
-    const level = entry.level ?? requestLevel(entry.verdict);
-    if (!this.#pino.isLevelEnabled(level)) return;
-    this.#pino[level]({
+    if (!this.writesRequest(entry)) return;
+    this.#pino[entry.level ?? requestLevel(entry.verdict)]({
       event: 'request',
       requestId: entry.requestId,
       listener: entry.listener,

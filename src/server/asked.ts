@@ -1,11 +1,10 @@
 import type { RequestKind } from '../observe/metric-table.ts';
-import type { Tag } from '../oci/names.ts';
+import type { Repository, Tag } from '../oci/names.ts';
 import type { Route } from '../oci/route.ts';
 import type { Asked } from './exchange.ts';
-import type { LocatedRoute } from './located-routes.ts';
 
 /** What a request asks about, for log and metrics. */
-export function askedOf({ route, repository }: LocatedRoute): Asked {
+export function askedOf(route: Route, repository: Repository | undefined): Asked {
   const kind = kindOf(route);
   return repository === undefined ? { kind } : { kind, repository, reference: referenceOf(route) };
 }

@@ -3,7 +3,6 @@ import type { Gate } from '../auth/gate.ts';
 import { OciError } from '../oci/errors.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import { askForScope, isAmong, knock, turnAway } from './admission.ts';
-import { askedOf, tagOf } from './asked.ts';
 import { refuseCaller } from './caller-refusal.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
@@ -74,7 +73,7 @@ export class Doorkeeper {
   #locateAnyway(exchange: Exchange): LocatedRoute | undefined {
     try {
       const located = this.#options.locate(exchange);
-      exchange.ask(askedOf(located));
+      exchange.ask(located.asked);
       return located;
     } catch (error) {
       if (error instanceof OciError) return undefined;
@@ -101,7 +100,7 @@ export function refuseForbidden(
     askForScope(exchange, located, gate);
     return true;
   }
-  const refusal = context.pulls.forbids(repository, admitted?.caller, tagOf(located.route));
+  const refusal = context.pulls.forbids(repository, admitted?.caller, located.tag);
   if (refusal === undefined) return false;
   if (gate !== undefined) countLogin(exchange, gate, 'forbidden');
   refuseCaller(exchange, located, { refusal, challenge: undefined, isFinal: true });

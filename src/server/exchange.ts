@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Admitted } from '../auth/admission.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
-import type { LogLevel } from '../observe/log.ts';
+import type { LogLevel, RequestEntry } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -33,6 +33,7 @@ export interface Asked {
 }
 
 const MAX_IGNORED_BODY = 64 * 1024;
+const NOTHING_ASKED: Asked = { kind: 'other' };
 
 /** Gives each request an id: unique across replicas and restarts, and cheap. */
 export class RequestIds {
@@ -49,7 +50,8 @@ export class RequestIds {
 export interface ExchangeOptions<Context, Listener> {
   readonly context: Context;
   readonly listener: Listener;
-  readonly requestId: string;
+  /** Names the requests of one handler. */
+  readonly ids: RequestIds;
   /** Who is asking, where the connection is not the client's own. */
   readonly peer?: Peer | undefined;
 }
@@ -63,13 +65,12 @@ export class Exchange<
   readonly response: HttpResponse;
   readonly context: Context;
   readonly listener: Listener;
-  /** The id in the log line, and of the decision if the answer is a refusal. */
-  readonly requestId: string;
-  /** The engine's address, without the prefix of mapped IPv4. */
-  readonly client: string;
+  readonly #ids: RequestIds;
+  #requestId: string | undefined;
+  readonly #address: string | undefined;
   #peer: Peer | undefined;
   readonly #startedAt: number;
-  #asked: Asked = { kind: 'other' };
+  #asked: Asked = NOTHING_ASKED;
   #abort: AbortController | undefined;
   #hasEnded = false;
   #admitted: Admitted | undefined;
@@ -83,11 +84,23 @@ export class Exchange<
     this.response = response;
     this.context = options.context;
     this.listener = options.listener;
-    this.requestId = options.requestId;
+    this.#ids = options.ids;
     this.#peer = options.peer;
-    this.client = options.peer?.address ?? plainAddress(request.socket.remoteAddress);
+    // Read now: once the connection is gone there is nobody left to ask.
+    this.#address = options.peer?.address ?? request.socket.remoteAddress;
     this.#startedAt = options.context.clock.monotonicMs();
     options.context.requests.begin();
+  }
+
+  /** The id in the log line, and of the decision if the answer is a refusal. Most requests are never named. */
+  get requestId(): string {
+    this.#requestId ??= this.#ids.next();
+    return this.#requestId;
+  }
+
+  /** The engine's address, without the prefix of mapped IPv4. */
+  get client(): string {
+    return plainAddress(this.#address);
   }
 
   get isHead(): boolean {
@@ -154,12 +167,22 @@ export class Exchange<
     this.#hasEnded = true;
     this.context.requests.end();
     const { metrics, log, clock } = this.context;
-    const { kind, repository, reference } = this.#asked;
+    const { kind } = this.#asked;
     const durationMs = clock.monotonicMs() - this.#startedAt;
     metrics.countRequest(kind, ending.verdict);
     metrics.observeRequest(kind, durationMs / 1000);
     if (ending.staleSeconds !== undefined) metrics.count('pinnace_stale_answers_total', {});
-    log.request({
+    if (log.writesRequest(ending)) log.request(this.#entry(ending, durationMs));
+  }
+
+  /** Counts a refusal by its reason. */
+  countRefusal(reason: ReasonCode, rule: string | undefined): void {
+    this.context.metrics.countRefusal(reason, rule);
+  }
+
+  #entry(ending: Ending, durationMs: number): RequestEntry {
+    const { kind, repository, reference } = this.#asked;
+    return {
       requestId: this.requestId,
       listener: this.listener.name,
       method: this.request.method ?? '',
@@ -179,12 +202,7 @@ export class Exchange<
       caller: callerText(this.#admitted),
       staleSeconds: ending.staleSeconds,
       ...(ending.level === undefined ? {} : { level: ending.level }),
-    });
-  }
-
-  /** Counts a refusal by its reason. */
-  countRefusal(reason: ReasonCode, rule: string | undefined): void {
-    this.context.metrics.countRefusal(reason, rule);
+    };
   }
 }
 

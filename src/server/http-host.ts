@@ -47,7 +47,7 @@ export class HttpHost {
   readonly #limits: HttpLimits;
   readonly #server: Server;
   /** The last answer on each connection, to know whether one is half sent. */
-  readonly #answers = new WeakMap<Socket, ServerResponse>();
+  readonly #answers = new Map<Socket, { last: ServerResponse }>();
   #clientCa: string | undefined;
   /** How often the client CA has changed, in all and before a connection was made. */
   #caChanges = 0;
@@ -147,6 +147,10 @@ export class HttpHost {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    for (const { last } of this.#answers.values()) {
+      // Most are out already, and `close` has ended their connections.
+      last.once('finish', () => this.#server.closeIdleConnections());
+    }
     this.#http2?.close();
     const deadline = this.#options.clock.after(drainMs, () => {
       this.#server.closeAllConnections();
@@ -177,9 +181,11 @@ export class HttpHost {
 
   #listen(): void {
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
-      if (this.#isDraining || this.#isOutdated(request.socket)) this.#closeAfter(response);
-      else response.once('finish', () => this.#isDraining && this.#server.closeIdleConnections());
-      this.#answers.set(request.socket, response);
+      const { socket } = request;
+      if (this.#isDraining || this.#isOutdated(socket)) response.setHeader('Connection', 'close');
+      const known = this.#answers.get(socket);
+      if (known === undefined) this.#remember(socket, response);
+      else known.last = response;
       this.#options.onRequest(request, response);
     };
     this.#server.on('request', answer);
@@ -191,7 +197,7 @@ export class HttpHost {
     });
     this.#server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
       this.#options.onBadRequest?.(error.code ?? 'unknown', socket.remoteAddress);
-      const answer = this.#answers.get(socket);
+      const answer = this.#answers.get(socket)?.last;
       // Words in the middle of another answer would be taken for its content.
       if (answer?.headersSent === true && !answer.writableFinished) {
         socket.destroy();
@@ -205,8 +211,9 @@ export class HttpHost {
     });
   }
 
-  #closeAfter(response: ServerResponse): void {
-    response.setHeader('Connection', 'close');
+  #remember(socket: Socket, answer: ServerResponse): void {
+    this.#answers.set(socket, { last: answer });
+    socket.once('close', () => this.#answers.delete(socket));
   }
 }
 

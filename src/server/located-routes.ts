@@ -1,13 +1,19 @@
 import { OciError } from '../oci/errors.ts';
 import { type ListenerNaming, locateRepository, looksLikeHost } from '../oci/image-name.ts';
-import { parseRegistryHost, parseRepositoryPath, type Repository } from '../oci/names.ts';
+import { parseRegistryHost, parseRepositoryPath, type Repository, type Tag } from '../oci/names.ts';
 import { parseRoute, type Route } from '../oci/route.ts';
+import { askedOf, tagOf } from './asked.ts';
+import type { Asked } from './exchange.ts';
 import type { ListenerProfile } from './registry-context.ts';
 
 /** A parsed request and the repository it means, if it names one. */
 export interface LocatedRoute {
   readonly route: Route;
   readonly repository: Repository | undefined;
+  /** The same for log and metrics. */
+  readonly asked: Asked;
+  /** The tag that it is about, if it is about one. */
+  readonly tag: Tag | undefined;
   /** How names were read. */
   readonly naming: ListenerNaming;
 }
@@ -38,7 +44,10 @@ export class LocatedRoutes {
   parse(method: string, target: string): LocatedRoute {
     const route = parseRoute(method, target);
     const repository = 'name' in route ? this.#locate(route) : undefined;
-    const located = { route, repository, naming: this.#listener.naming };
+    const located = {
+      ...{ route, repository, naming: this.#listener.naming },
+      ...{ asked: askedOf(route, repository), tag: tagOf(route) },
+    };
     this.#remember(target, located);
     return located;
   }

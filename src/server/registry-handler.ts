@@ -4,11 +4,10 @@ import { OciError } from '../oci/errors.ts';
 import type { Repository } from '../oci/names.ts';
 import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
-import { askedOf, tagOf } from './asked.ts';
 import { handleBlob } from './blob-handler.ts';
 import { handleCatalog } from './catalog-handler.ts';
 import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
-import { Exchange, RequestIds } from './exchange.ts';
+import { Exchange, type ExchangeOptions, RequestIds } from './exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { ListenerRoutes } from './listener-routes.ts';
 import type { LocatedRoute } from './located-routes.ts';
@@ -37,16 +36,15 @@ const PING_HEADERS: string[] = [
 /** Answers every request of one registry listener: parse, locate, ask the pull service, answer. */
 export class RegistryHandler {
   readonly #context: RegistryContext;
-  readonly #listener: ListenerProfile;
+  readonly #options: ExchangeOptions<RegistryContext, ListenerProfile>;
   readonly #routes: ListenerRoutes;
   readonly #manifests = new ManifestHandler();
-  readonly #ids = new RequestIds();
   /** Absent on a listener that asks nobody who is calling. */
   readonly #doorkeeper: Doorkeeper | undefined;
 
   constructor(context: RegistryContext, listener: ListenerProfile) {
     this.#context = context;
-    this.#listener = listener;
+    this.#options = { context, listener, ids: new RequestIds() };
     this.#routes = new ListenerRoutes(listener, context.upstreams);
     const { gate } = listener;
     if (gate === undefined) return;
@@ -65,12 +63,8 @@ export class RegistryHandler {
    * @param peer - who is asking, where the connection is not the client's own
    */
   handle(request: IncomingMessage, response: HttpResponse, peer?: Peer): void {
-    const exchange = new Exchange(request, response, {
-      context: this.#context,
-      listener: this.#listener,
-      requestId: this.#ids.next(),
-      peer,
-    });
+    const options = peer === undefined ? this.#options : { ...this.#options, peer };
+    const exchange = new Exchange(request, response, options);
     try {
       const waiting =
         this.#doorkeeper === undefined ? this.#dispatch(exchange) : this.#doorkeeper.meet(exchange);
@@ -82,12 +76,12 @@ export class RegistryHandler {
 
   #dispatch(exchange: Exchange): Promise<void> | undefined {
     const located = this.#locate(exchange);
-    exchange.ask(askedOf(located));
+    exchange.ask(located.asked);
     const { route, repository } = located;
     if (repository !== undefined && 'name' in route) {
       // Before anything is answered, at hand or not: content of others must not be had by its digest either.
       if (refuseForbidden(exchange, located, repository)) return undefined;
-      return this.#dispatchNamed(exchange, route, repository);
+      return this.#dispatchNamed(exchange, located, { route, repository });
     }
     if (route.kind === 'catalog') return handleCatalog(exchange, route, located);
     this.#ping(exchange);
@@ -96,11 +90,11 @@ export class RegistryHandler {
 
   #dispatchNamed(
     exchange: Exchange,
-    route: NamedRoute,
-    repository: Repository,
+    { tag }: LocatedRoute,
+    { route, repository }: { readonly route: NamedRoute; readonly repository: Repository },
   ): Promise<void> | undefined {
     if (route.kind === 'trust-metadata') return handleTrust(exchange, repository, route);
-    if (this.#context.pulls.treatment(repository, tagOf(route)) === 'unverified') {
+    if (this.#context.pulls.treatment(repository, tag) === 'unverified') {
       return handleUnverified(exchange, repository, route);
     }
     switch (route.kind) {
