@@ -1,6 +1,14 @@
 import { type ELDHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type HistogramConfiguration,
+  Registry,
+} from 'prom-client';
 import { REASON_CODES, type ReasonCode } from '../base/reason-code.ts';
+import { DurationCounts } from './duration-counts.ts';
 import {
   METRIC_TABLE,
   type MetricRow,
@@ -25,7 +33,8 @@ export type LabelsOf<Name extends keyof Table> = {
 /** The names of the metrics of each type. */
 export type CounterName = NamesOf<'counter'>;
 export type GaugeName = NamesOf<'gauge'>;
-export type HistogramName = NamesOf<'histogram'>;
+/** The requests' own has its own method. */
+export type HistogramName = Exclude<NamesOf<'histogram'>, typeof REQUEST_DURATION>;
 
 /** The names of the configuration that appear in labels. */
 export interface ConfiguredNames {
@@ -54,19 +63,7 @@ const MAX_RULES_AT_ZERO = 50;
 const NONE = 'none';
 const NANOSECONDS = 1e9;
 
-/** Made once, since each request needs one. */
-const KIND_LABELS: Readonly<Record<RequestKind, { readonly kind: RequestKind }>> = {
-  ping: { kind: 'ping' },
-  manifest_tag: { kind: 'manifest_tag' },
-  manifest_digest: { kind: 'manifest_digest' },
-  blob: { kind: 'blob' },
-  tags: { kind: 'tags' },
-  referrers: { kind: 'referrers' },
-  catalog: { kind: 'catalog' },
-  trust: { kind: 'trust' },
-  token: { kind: 'token' },
-  other: { kind: 'other' },
-};
+const REQUEST_DURATION = 'pinnace_request_duration_seconds';
 
 /** Every number Pinnace shows. All names and labels come from `METRIC_TABLE`. */
 export class Metrics {
@@ -79,12 +76,14 @@ export class Metrics {
   readonly #totals = new Map<string, number>();
   /** Requests by kind and verdict: a plain array, since this is the one metric on the hot path. */
   readonly #requests = new Float64Array(REQUEST_KINDS.length * REQUEST_VERDICTS.length);
-  readonly #requestDuration: Histogram | undefined;
+  readonly #requestDurations = new DurationCounts({
+    ...{ name: REQUEST_DURATION, label: 'kind', labelValues: REQUEST_KINDS },
+    buckets: METRIC_TABLE[REQUEST_DURATION].buckets,
+  });
   readonly #loopDelay: ELDHistogram;
 
   constructor(options: MetricsOptions) {
     for (const [name, row] of Object.entries(METRIC_TABLE)) this.#register(name, row);
-    this.#requestDuration = this.#histograms.get('pinnace_request_duration_seconds');
     this.#startAtZero();
     this.configure(options);
     this.set('pinnace_build_info', { version: options.version, node: process.version }, 1);
@@ -138,7 +137,7 @@ export class Metrics {
 
   /** Notes how long one request took, in seconds. */
   observeRequest(kind: RequestKind, seconds: number): void {
-    this.#requestDuration?.observe(KIND_LABELS[kind], seconds);
+    this.#requestDurations.add(REQUEST_KINDS.indexOf(kind), seconds);
   }
 
   /** Counts one refusal; the trust source follows from the rule. */
@@ -207,6 +206,10 @@ export class Metrics {
       labelNames: Object.keys(row.labels),
       registers: [this.#registry],
     };
+    if (name === REQUEST_DURATION) {
+      new KeptHistogram({ ...common, buckets: [] }, this.#requestDurations);
+      return;
+    }
     switch (row.type) {
       case 'counter':
         this.#counters.set(name, new Counter(common));
@@ -256,6 +259,25 @@ export class Metrics {
       this.set(name, { quantile: '1' }, delay.max / NANOSECONDS);
     }
     delay.reset();
+  }
+}
+
+/** A histogram whose numbers are kept elsewhere. */
+class KeptHistogram extends Histogram {
+  readonly #options: { readonly name: string; readonly help: string };
+  readonly #counts: DurationCounts;
+
+  constructor(options: HistogramConfiguration<string>, counts: DurationCounts) {
+    super(options);
+    this.#options = options;
+    this.#counts = counts;
+  }
+
+  /** What prom-client's registry asks of a metric, and what `get` is made of there. */
+  getForPromString(): Promise<object> {
+    const { name, help } = this.#options;
+    const values = this.#counts.series();
+    return Promise.resolve({ name, help, type: 'histogram', aggregator: 'sum', values });
   }
 }
 

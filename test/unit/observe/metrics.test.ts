@@ -79,6 +79,27 @@ describe('metrics', () => {
     });
   });
 
+  it('count how long requests took in every bucket that is long enough', async () => {
+    await withMetrics(async (metrics) => {
+      for (const seconds of [0, 0.001, 0.0011, 0.6, 500]) metrics.observeRequest('blob', seconds);
+      metrics.observeRequest('ping', 0.25);
+      const text = await metrics.render();
+      const lines = text.split('\n').filter((line) => line.includes('request_duration'));
+      const of = (kind: string): readonly string[] =>
+        lines
+          .filter((line) => line.includes(`kind="${kind}"`))
+          .map((line) => line.replace(/^pinnace_request_duration_seconds_|,?kind="\w+"/g, ''));
+      assert.deepEqual(of('blob'), [
+        ...['bucket{le="0.001"} 2', 'bucket{le="0.005"} 3', 'bucket{le="0.025"} 3'],
+        ...['bucket{le="0.1"} 3', 'bucket{le="0.5"} 3', 'bucket{le="1"} 4', 'bucket{le="2.5"} 4'],
+        ...['bucket{le="5"} 4', 'bucket{le="10"} 4', 'bucket{le="30"} 4', 'bucket{le="120"} 4'],
+        ...['bucket{le="+Inf"} 5', 'sum{} 500.6021', 'count{} 5'],
+      ]);
+      assert.equal(of('ping').at(-2), 'sum{} 0.25');
+      assert.equal(of('ping').at(-1), 'count{} 1');
+    });
+  });
+
   it('export everything that is declared, and the process', async () => {
     await withMetrics(async (metrics) => {
       const text = await metrics.render();
