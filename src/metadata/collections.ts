@@ -20,7 +20,7 @@ export interface CollectionsOptions {
   readonly store: TrustStateStore;
   readonly clock: Clock;
   readonly events: CollectionEvents;
-  /** How many collections are kept in memory, the least recently used going first; default 10 000. */
+  /** How many collections are kept in memory, those not used lately going first; default 10 000. */
   readonly maxCollections?: number;
 }
 
@@ -33,11 +33,18 @@ const TICK_MS = 250;
 /** Background refreshes at a time. */
 const MAX_BACKGROUND = 16;
 
+/** A collection in memory. */
+interface Kept {
+  readonly collection: Collection;
+  /** Whether it was asked for since it last came up for leaving. */
+  isUsed: boolean;
+}
+
 /** All collections that were asked for, and the background work that keeps those in use fresh. */
 export class Collections {
   readonly #options: CollectionsOptions;
-  /** Least recently used first. */
-  readonly #open = new Map<string, Collection>();
+  /** Next to leave first. */
+  readonly #open = new Map<string, Kept>();
   /** By source. */
   readonly #shared = new Map<string, TrustedMetadata>();
   #timer: Timer | undefined;
@@ -53,22 +60,23 @@ export class Collections {
    * @throws {Error} for a source that is not configured, which the configuration check rules out
    */
   open(key: CollectionKey): Collection {
+    return this.opener(key)();
+  }
+
+  /** What `open` does for one key, again and again; cheap, for the hot path. */
+  opener(key: CollectionKey): () => Collection {
     const name = JSON.stringify([key.source, key.gun]);
-    const known = this.#open.get(name);
-    if (known !== undefined) {
-      this.#open.delete(name);
-      this.#open.set(name, known);
-      return known;
-    }
-    const collection = this.#create(key);
-    this.#open.set(name, collection);
-    this.#evict();
-    return collection;
+    return () => {
+      const known = this.#open.get(name);
+      if (known === undefined) return this.#take(name, key);
+      known.isUsed = true;
+      return known.collection;
+    };
   }
 
   /** The collections in memory. */
   list(): readonly Collection[] {
-    return [...this.#open.values()];
+    return [...this.#open.values()].map(({ collection }) => collection);
   }
 
   /** Begins to keep collections in use fresh. */
@@ -106,15 +114,29 @@ export class Collections {
     return made;
   }
 
-  #evict(): void {
+  #take(name: string, key: CollectionKey): Collection {
+    const collection = this.#create(key);
     const { maxCollections = DEFAULT_MAX_COLLECTIONS } = this.#options;
-    const [oldest] = this.#open.keys();
-    if (this.#open.size > maxCollections && oldest !== undefined) this.#open.delete(oldest);
+    if (this.#open.size >= maxCollections) this.#evict();
+    this.#open.set(name, { collection, isUsed: false });
+    return collection;
+  }
+
+  /** Has one leave that was not asked for since it last came up: a use costs a mark, and no place in an order. */
+  #evict(): void {
+    // What was used goes to the end, unmarked, and is met again there.
+    for (const [name, kept] of this.#open) {
+      this.#open.delete(name);
+      if (!kept.isUsed) return;
+      kept.isUsed = false;
+      this.#open.set(name, kept);
+    }
   }
 
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const { metadata } of this.#open.values()) {
+    for (const { collection } of this.#open.values()) {
+      const { metadata } = collection;
       if (this.#inBackground >= MAX_BACKGROUND) return;
       if (!isDue(metadata, nowMs)) continue;
       this.#inBackground += 1;

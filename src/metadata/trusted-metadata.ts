@@ -122,8 +122,9 @@ export class TrustedMetadata {
 
   /** What answers may be drawn from right now; undefined when the trust server has to be asked first. Counts as a use. */
   setNow(): TrustedSet | undefined {
-    if (!this.#isFresh()) return undefined;
-    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    if (!this.#isFresh(nowMs)) return undefined;
+    this.#lastUsedMs = nowMs;
     return this.state?.set;
   }
 
@@ -138,8 +139,9 @@ export class TrustedMetadata {
     signal: AbortSignal | undefined,
     draw: (set: TrustedSet) => Promise<Value>,
   ): Promise<Answer<Value>> {
-    this.#lastUsedMs = this.#options.clock.monotonicMs();
-    const staleSeconds = this.#isFresh() ? undefined : await this.#makeFresh(signal);
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#lastUsedMs = nowMs;
+    const staleSeconds = this.#isFresh(nowMs) ? undefined : await this.#makeFresh(signal);
     for (let race = 0; race < MAX_RACES; race += 1) {
       const set = this.state?.set;
       if (set === undefined) throw this.#failure?.error ?? new Error('refreshed without a result');
@@ -211,11 +213,10 @@ export class TrustedMetadata {
     await this.#shared.load();
   }
 
-  #isFresh(): boolean {
-    const { clock, rules } = this.#options;
+  #isFresh(nowMs: number): boolean {
     // An answer proved bad counts at once; an outage only when the last good answer has aged.
     if (this.#checkedAtMs === undefined || this.#isProvedBad()) return false;
-    return clock.monotonicMs() - this.#checkedAtMs < rules.maxAgeMs;
+    return nowMs - this.#checkedAtMs < this.maxAgeMs;
   }
 
   #isProvedBad(): boolean {

@@ -134,7 +134,7 @@ export class Bindings {
             deniedSigners: deny.signers,
             deniedKeys: deny.keys,
           }),
-      collection: () => this.#collections.open(key),
+      collection: this.#collections.opener(key),
       deny,
     };
   }
