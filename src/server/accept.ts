@@ -1,10 +1,18 @@
 /** Headers longer than this are not taken apart: no honest client sends one. */
 const MAX_ACCEPT_LENGTH = 4096;
-const MAX_REMEMBERED = 2048;
+const MAX_HEADERS = 128;
+const MAX_TYPES = 16;
 
 interface MediaRange {
   readonly range: string;
   readonly isWanted: boolean;
+}
+
+/** What was found for one media type. */
+interface Verdicts {
+  /** The header that last let it be sent: telling two texts apart costs less than looking one up. */
+  last: string | undefined;
+  readonly byHeader: Map<string, boolean>;
 }
 
 /**
@@ -15,23 +23,33 @@ interface MediaRange {
  */
 export class AcceptMatcher {
   /** Engines send one of a few headers, Docker in any order of six lines: remembering spares taking them apart. */
-  readonly #remembered = new Map<string, Map<string, boolean>>();
+  readonly #remembered = new Map<string, Verdicts>();
 
   accepts(accept: string | undefined, mediaType: string): boolean {
     if (accept === undefined || accept === '') return true;
     if (accept.length > MAX_ACCEPT_LENGTH) return true;
-    let verdicts = this.#remembered.get(accept);
-    const known = verdicts?.get(mediaType);
-    if (known !== undefined) return known;
-    const verdict = matches(accept, mediaType);
-    if (verdicts === undefined) {
-      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-      verdicts = new Map();
-      this.#remembered.set(accept, verdicts);
-    }
-    if (verdicts.size < 16) verdicts.set(mediaType, verdict);
+    const verdicts = this.#verdictsOf(mediaType);
+    if (verdicts.last === accept) return true;
+    const verdict = verdicts.byHeader.get(accept) ?? remember(verdicts.byHeader, accept, mediaType);
+    if (verdict) verdicts.last = accept;
     return verdict;
   }
+
+  #verdictsOf(mediaType: string): Verdicts {
+    const known = this.#remembered.get(mediaType);
+    if (known !== undefined) return known;
+    if (this.#remembered.size >= MAX_TYPES) this.#remembered.clear();
+    const verdicts = { last: undefined, byHeader: new Map<string, boolean>() };
+    this.#remembered.set(mediaType, verdicts);
+    return verdicts;
+  }
+}
+
+function remember(byHeader: Map<string, boolean>, accept: string, mediaType: string): boolean {
+  const verdict = matches(accept, mediaType);
+  if (byHeader.size >= MAX_HEADERS) byHeader.clear();
+  byHeader.set(accept, verdict);
+  return verdict;
 }
 
 function matches(accept: string, mediaType: string): boolean {
