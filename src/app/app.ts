@@ -24,6 +24,7 @@ import { collectExceptionGauges, exceptionStatus } from './exceptions.ts';
 import { Generation, type Lasting } from './generation.ts';
 import { settingsThatLast } from './lasting-settings.ts';
 import { passedAnswer } from './passed.ts';
+import { ProcessLimits } from './process-limits.ts';
 import { Reloads, type ReloadTrigger } from './reloads.ts';
 import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -81,6 +82,7 @@ export class App {
       refusals: new RefusalHistory(),
       bypassWatch: new BypassWatch({ clock }),
       clientMemory: new ClientMemory(clock, this.#log),
+      limits: new ProcessLimits(clock, config.limits),
     };
     this.#generation = new Generation(config, this.#lasting);
     this.#reloads = new Reloads({
@@ -157,6 +159,7 @@ export class App {
     // From here on nothing fails and nothing waits: no request sees one half of each.
     for (const commit of commits) commit?.();
     this.#generation = next;
+    this.#lasting.limits.configure(config.limits);
     this.#log.setLevel(config.log.level);
     this.#metrics.configure(namesOf(config));
     next.start();
@@ -199,6 +202,7 @@ export class App {
     const { hits, misses } = this.#lasting.answerCounts;
     this.#metrics.raiseTo('pinnace_cache_hits_total', { cache: 'answer' }, hits);
     this.#metrics.raiseTo('pinnace_cache_misses_total', { cache: 'answer' }, misses);
+    this.#lasting.limits.collect(this.#metrics);
     collectTrustGauges(this.#metrics, this.#statusSources());
     collectExceptionGauges(this.#metrics, this.#generation.core.breakGlass, this.#clock.now());
     const upkeeps = this.#generation.ownCollections.list();
@@ -245,6 +249,7 @@ export class App {
       repositories: repositoryStatuses(this.#statusSources()),
       ...(upkeeps.length === 0 ? {} : { collections: collectionStatuses(upkeeps) }),
       upstreams: upstreamStatuses(this.#generation.core.registries.servers(), this.#clock),
+      limits: this.#lasting.limits.statuses(),
       suspectedBypasses: this.#lasting.bypassWatch.listed,
     };
   }

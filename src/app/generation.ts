@@ -21,6 +21,7 @@ import type { ClientMemory } from './client-memory.ts';
 import { observedUpkeep } from './collection-events.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { OwnCollections } from './own-collections.ts';
+import type { ProcessLimits } from './process-limits.ts';
 import { assembleCore, type PullCore } from './pull-core.ts';
 import type { Stores } from './stores.ts';
 
@@ -34,6 +35,7 @@ export interface Lasting {
   readonly refusals: RefusalHistory;
   readonly bypassWatch: BypassWatch;
   readonly clientMemory: ClientMemory;
+  readonly limits: ProcessLimits;
 }
 
 /**
@@ -126,6 +128,8 @@ export class Generation {
       referrers: this.core.referrers,
       relay: this.#relay,
       requests: this.#requests,
+      places: this.#lasting.limits.requests,
+      refusalForm: (repository, tag) => this.core.policy.rulesOf(repository).forTag(tag)?.refusal,
       hasHardStopRules: this.config.rules.some(({ refusal }) => refusal === 'hard-stop'),
       ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },
     };

@@ -53,6 +53,7 @@ export const OWN_REASONS = [
   'digest_not_vouched',
   'image_not_ready',
   'image_incomplete',
+  'overloaded',
   'denied_by_rule',
   'clock_went_back',
   'state_unreadable',

@@ -1,7 +1,13 @@
 import { resolve } from 'node:path';
 import { buildCredentials, fileReadAnew } from './build-credentials.ts';
 import { buildBreakGlass, buildDeny, buildRule } from './build-policy.ts';
-import type { Config, ListenerConfig, ServerConfig, UpstreamConfig } from './config.ts';
+import type {
+  Config,
+  LimitsConfig,
+  ListenerConfig,
+  ServerConfig,
+  UpstreamConfig,
+} from './config.ts';
 import type { Credentials, KeyPair } from './connection.ts';
 import { type Environment, type ProxyEnvironment, proxyEnvironment } from './env.ts';
 import { type NamedFiles, parsePassword } from './named-files.ts';
@@ -9,6 +15,7 @@ import { type ConfigPath, formatPath } from './path.ts';
 import type { ReadFile } from './read-file.ts';
 import type { ConfigFile } from './schema.ts';
 import type { CredentialsEntry } from './schema-credentials.ts';
+import type { LimitsEntry } from './schema-limits.ts';
 import type { ListenerEntry } from './schema-network.ts';
 import type { ServerEntry, UpstreamEntry } from './schema-upstream.ts';
 
@@ -44,10 +51,7 @@ export class ConfigBuilder {
       state: file.state,
       cache: file.cache,
       log: file.log,
-      limits: {
-        manifestBytes: file.limits.manifestBytes,
-        drainTimeoutMs: file.limits.drainTimeout,
-      },
+      limits: limitsOf(file.limits),
       canaries: file.canaries,
     };
   }
@@ -136,6 +140,10 @@ export class ConfigBuilder {
   #keyPair(path: ConfigPath): KeyPair {
     return { cert: this.fileText([...path, 'cert']), key: this.fileText([...path, 'key']) };
   }
+}
+
+function limitsOf({ drainTimeout, queueTimeout, ...limits }: LimitsEntry): LimitsConfig {
+  return { ...limits, drainTimeoutMs: drainTimeout, queueTimeoutMs: queueTimeout };
 }
 
 /** A URL as text without a slash at its end. */

@@ -85,6 +85,11 @@ export interface LimitsConfig {
   readonly manifestBytes: number;
   /** How long running replies may take to finish at shutdown. */
   readonly drainTimeoutMs: number;
+  /** Requests under way at once, on all listeners together. */
+  readonly requests: number;
+  /** Requests that wait for a place on hard-stop listeners, of each kind. */
+  readonly queue: number;
+  readonly queueTimeoutMs: number;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type ClientsEntry, clientsSchema } from './schema-clients.ts';
 import { type CollectionEntry, collectionSchema } from './schema-collections.ts';
-import { duration, flag, parsed, size } from './schema-leaves.ts';
+import { flag, parsed, size } from './schema-leaves.ts';
+import { type LimitsEntry, limitsSchema } from './schema-limits.ts';
 import { EXAMPLE_MEMBER, NOT_YET_MEMBER, TYPE_MEMBER } from './schema-members.ts';
 import { adminSchema, type ListenerEntry, listenerSchema } from './schema-network.ts';
 import {
@@ -35,7 +36,7 @@ export interface ConfigFile {
   /** Bytes. */
   readonly cache: { readonly maxBytes: number; readonly maxManifestBytes: number };
   readonly log: { readonly level: LogLevel };
-  readonly limits: { readonly manifestBytes: number; readonly drainTimeout: number };
+  readonly limits: LimitsEntry;
   readonly canaries: boolean;
 }
 
@@ -74,22 +75,6 @@ const cacheSchema = z
   })
   .prefault({})
   .meta({ description: 'Verified content kept for reuse, in the data folder.' });
-
-const limitsSchema = z
-  .strictObject({
-    manifestBytes: size({
-      text: 'Largest single manifest accepted from an upstream.',
-      min: 2 ** 10,
-      max: 2 ** 26,
-    }).prefault('4MiB'),
-    drainTimeout: duration({
-      text: 'How long running replies may take to finish after SIGTERM.',
-      min: 0,
-      max: 3_600_000,
-    }).prefault('30s'),
-  })
-  .prefault({})
-  .meta({ description: 'Limits that rarely need to be changed.' });
 
 /**
  * The form of the configuration file: every key with its type, unit, range, default and text. What depends on more than
@@ -148,7 +133,7 @@ export const configSchema: z.ZodType<ConfigFile> = z
       })
       .prefault({})
       .meta({ description: 'Log lines, as JSON on standard output.' }),
-    limits: limitsSchema,
+    limits: limitsSchema.prefault({}),
     canaries: flag({
       text: 'Answer the canaries of pinnace doctor: the names pinnace-canary/signed, /unsigned and /tampered of every registry.',
     }).prefault(true),

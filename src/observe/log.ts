@@ -15,6 +15,7 @@ export const LOG_EVENTS = {
   'request.failed': 'error',
   'request.cut': 'warn',
   'bypass.suspected': 'warn',
+  'overload.turned_away': 'warn',
   'image.completed': 'info',
   'image.not_completed': 'warn',
   'image.late': 'warn',

@@ -45,6 +45,8 @@ const OUTCOMES = [
   'server_error',
   'unreachable',
 ] as const;
+/** What Pinnace takes on at once, by the keys below `limits`. */
+export const LIMITS = ['connections', 'requests', 'blobs', 'buffered_bytes'] as const;
 const ROLES = ['root', 'targets', 'snapshot', 'timestamp', 'delegation'] as const;
 
 /** A label that takes any value from the configuration; the others list theirs. */
@@ -271,6 +273,26 @@ export const METRIC_TABLE = {
     type: 'gauge',
     help: '1 when the configuration in force is the one last read; 0 when that one was refused.',
     labels: {},
+  },
+  pinnace_limit: {
+    type: 'gauge',
+    help: 'The most that this process takes on at once, by limit.',
+    labels: { limit: LIMITS },
+  },
+  pinnace_limit_used: {
+    type: 'gauge',
+    help: 'How much of a limit is in use now.',
+    labels: { limit: LIMITS },
+  },
+  pinnace_limit_waiting: {
+    type: 'gauge',
+    help: 'How many wait now because a limit is reached.',
+    labels: { limit: LIMITS },
+  },
+  pinnace_turned_away_total: {
+    type: 'counter',
+    help: 'Requests refused, and connections closed, because a limit was reached.',
+    labels: { limit: LIMITS },
   },
   pinnace_collection_expires_in_seconds: {
     type: 'gauge',

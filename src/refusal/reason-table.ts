@@ -103,6 +103,16 @@ const OWN_ROWS: Readonly<Record<OwnReason, ReasonRow>> = {
     logLevel: 'error',
     retryAfterSeconds: 60,
   }),
+  overloaded: inconclusive({
+    happened: (facts) => {
+      const limit = factText(facts, 'limit');
+      const reached = limit === undefined ? '' : ` (limits.${limit} is ${factText(facts, 'most')})`;
+      return `Pinnace has more to do than it may at once${reached}`;
+    },
+    remedy:
+      'Try again in a moment; if it lasts, tell the operator of Pinnace to look at its load and at its limits.',
+    retryAfterSeconds: 5,
+  }),
   denied_by_rule: refused({
     happened: (facts) => {
       const what = factText(facts, 'denied');

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Admitted } from '../auth/admission.ts';
 import type { ReasonCode } from '../base/reason-code.ts';
+import type { WaitEnd } from '../base/waiting-line.ts';
 import type { LogLevel, RequestEntry } from '../observe/log.ts';
 import type { RequestKind, RequestVerdict } from '../observe/metric-table.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
@@ -74,6 +75,7 @@ export class Exchange<
   #abort: AbortController | undefined;
   #hasEnded = false;
   #admitted: Admitted | undefined;
+  #hasPlace = false;
 
   constructor(
     request: IncomingMessage,
@@ -143,6 +145,19 @@ export class Exchange<
     return this.#abort.signal;
   }
 
+  /** Takes a place among the requests under way, until the end; false when there is none. */
+  enter(): boolean {
+    this.#hasPlace = this.context.places.tryEnter();
+    return this.#hasPlace;
+  }
+
+  /** Waits for a place, to be held until the end. @throws the reason of `signal` */
+  async waitForPlace(hasBegun: boolean): Promise<WaitEnd> {
+    const end = await this.context.places.wait(hasBegun, this.signal);
+    this.#hasPlace = end === 'called';
+    return end;
+  }
+
   /** Gives up the connection after the answer if a body comes with the request: it means nothing, and reading it costs. */
   leaveBody(): void {
     const { 'content-length': length, 'transfer-encoding': coding } = this.request.headers;
@@ -166,6 +181,7 @@ export class Exchange<
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.context.requests.end();
+    if (this.#hasPlace) this.context.places.leave();
     const { metrics, log, clock } = this.context;
     const { kind } = this.#asked;
     const durationMs = clock.monotonicMs() - this.#startedAt;

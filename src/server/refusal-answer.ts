@@ -66,8 +66,18 @@ export function answerDenial(
   exchange: Exchange,
   subject: RefusedSubject,
   refusal: Refusal,
-  { challenge, describe = describeRefusal }: DenialForm = {},
+  form: DenialForm = {},
 ): void {
+  recordRefusal(exchange, subject, { refusal, ...sendDenial(exchange, subject, refusal, form) });
+}
+
+/** Sends a denial, of which nothing is recorded. @returns what was said, and in how many bytes */
+export function sendDenial(
+  exchange: Exchange,
+  subject: RefusedSubject,
+  refusal: Refusal,
+  { challenge, describe = describeRefusal }: DenialForm = {},
+): { readonly sentence: string; readonly bytes: number } {
   const description = describe(refusal, subject, {
     ...describeOptions(exchange),
     ...(challenge === undefined ? {} : { challenge }),
@@ -77,7 +87,7 @@ export function answerDenial(
   exchange.response.writeHead(description.status, headers);
   exchange.response.end(exchange.isHead ? undefined : description.body);
   const bytes = exchange.isHead ? 0 : Buffer.byteLength(description.body);
-  recordRefusal(exchange, subject, { refusal, sentence: description.sentence, bytes });
+  return { sentence: description.sentence, bytes };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { HostNames } from '../oci/host-names.ts';
 import type { ListenerNaming } from '../oci/image-name.ts';
+import type { Repository, Tag } from '../oci/names.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
 import type {
   CatalogService,
@@ -15,11 +16,14 @@ import type { BypassWatch } from './bypass-watch.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
 import type { RequestCount } from './request-count.ts';
+import type { RequestPlaces } from './request-places.ts';
 
 /** What it takes to answer a request, whatever with, and to count and log it. */
 export interface ExchangeContext {
   /** The requests that are answered out of this context. */
   readonly requests: RequestCount;
+  /** The places of requests under way, whatever the context. */
+  readonly places: RequestPlaces;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -39,6 +43,8 @@ export interface RegistryContext extends ExchangeContext {
   readonly relay: Relay;
   readonly bypassWatch: BypassWatch;
   readonly refusals: RefusalHistory;
+  /** How the rule for a tag has refusals told; undefined: as the listener does. */
+  readonly refusalForm: (repository: Repository, tag: Tag) => 'deny' | 'hard-stop' | undefined;
   /** Where `docs/errors.md` can be read; refusals point into it. */
   readonly docsUrl?: string;
 }

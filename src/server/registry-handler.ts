@@ -6,6 +6,7 @@ import type { Route } from '../oci/route.ts';
 import { refusalOfError } from '../refusal/refusal-of-error.ts';
 import { handleBlob } from './blob-handler.ts';
 import { handleCatalog } from './catalog-handler.ts';
+import { Crowd } from './crowd.ts';
 import { Doorkeeper, refuseForbidden } from './doorkeeper.ts';
 import { Exchange, type ExchangeOptions, RequestIds } from './exchange.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -39,6 +40,7 @@ export class RegistryHandler {
   readonly #options: ExchangeOptions<RegistryContext, ListenerProfile>;
   readonly #routes: ListenerRoutes;
   readonly #manifests = new ManifestHandler();
+  readonly #crowd: Crowd;
   /** Absent on a listener that asks nobody who is calling. */
   readonly #doorkeeper: Doorkeeper | undefined;
 
@@ -46,6 +48,10 @@ export class RegistryHandler {
     this.#context = context;
     this.#options = { context, listener, ids: new RequestIds() };
     this.#routes = new ListenerRoutes(listener, context.upstreams);
+    this.#crowd = new Crowd({
+      locate: (exchange) => this.#locate(exchange),
+      proceed: (exchange) => this.#meet(exchange),
+    });
     const { gate } = listener;
     if (gate === undefined) return;
     this.#doorkeeper = new Doorkeeper({
@@ -66,12 +72,17 @@ export class RegistryHandler {
     const options = peer === undefined ? this.#options : { ...this.#options, peer };
     const exchange = new Exchange(request, response, options);
     try {
-      const waiting =
-        this.#doorkeeper === undefined ? this.#dispatch(exchange) : this.#doorkeeper.meet(exchange);
+      const waiting = exchange.enter() ? this.#meet(exchange) : this.#crowd.meet(exchange);
       waiting?.catch((error: unknown) => this.#fail(exchange, error));
     } catch (error) {
       this.#fail(exchange, error);
     }
+  }
+
+  #meet(exchange: Exchange): Promise<void> | undefined {
+    return this.#doorkeeper === undefined
+      ? this.#dispatch(exchange)
+      : this.#doorkeeper.meet(exchange);
   }
 
   #dispatch(exchange: Exchange): Promise<void> | undefined {

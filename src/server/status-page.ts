@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { comingFailures } from './coming-failures.ts';
 import type {
   CollectionStatus,
+  LimitStatus,
   RepositoryStatus,
   RoleStatus,
   StatusReport,
@@ -29,6 +30,8 @@ export const STATUS_PAGE_POLICY: string = [
 
 const MAX_ROWS = 500;
 const DAY_MS = 86_400_000;
+/** The share of a limit from which on it is near. */
+const NEAR = 0.8;
 
 /** The status as a page for people; it needs no script and refreshes itself. */
 export function renderStatusPage(report: StatusReport, now: number): string {
@@ -48,6 +51,8 @@ ${exceptions(report, now)}
 ${repositoriesTable(report, now)}
 <h2>Upstreams</h2>
 ${upstreamsTable(report, now)}
+<h2>Limits</h2>
+${limitsTable(report)}
 ${collectionsPart(report, now)}<h2>Last refusals</h2>
 ${refusalsTable(report)}
 </body></html>
@@ -128,6 +133,20 @@ function upstreamsTable(report: StatusReport, now: number): string {
 <td>${status.requestsInFlight} under way, ${status.requestsQueued} waiting</td></tr>`,
   );
   return table(['Server', 'Asked', 'Requests'], rows, 'None are configured.');
+}
+
+function limitsTable({ limits }: StatusReport): string {
+  const rows = limits.map(
+    (status) => `<tr><td><code>${escapeHtml(status.limit)}</code></td>
+<td class="${nearness(status)}">${status.taken} of ${status.most}</td><td>${status.waiting} waiting</td>
+<td${status.turnedAway > 0 ? ' class="soon"' : ''}>${status.turnedAway} turned away since the start</td></tr>`,
+  );
+  return table(['Limit', 'In use', 'Waiting', 'Turned away'], rows, 'None.');
+}
+
+function nearness({ taken, most }: LimitStatus): string {
+  if (taken >= most) return 'bad';
+  return taken >= most * NEAR ? 'soon' : '';
 }
 
 function breakerCell({ breaker, triedAgainAt }: UpstreamStatus, now: number): string {

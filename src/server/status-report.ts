@@ -79,6 +79,17 @@ export interface UpstreamStatus {
   readonly requestsQueued: number;
 }
 
+/** One of the limits of the process, and how near it is. */
+export interface LimitStatus {
+  readonly limit: 'connections' | 'requests' | 'blobs' | 'buffered_bytes';
+  /** The most at once. */
+  readonly most: number;
+  readonly taken: number;
+  readonly waiting: number;
+  /** Since the start. */
+  readonly turnedAway: number;
+}
+
 /** An exception that is in force. */
 export interface BreakGlassStatus {
   readonly image: string;
@@ -106,6 +117,8 @@ export interface StatusReport {
   readonly collections?: readonly CollectionStatus[];
   /** Upstreams in the order of the configuration, each followed by its fallbacks. */
   readonly upstreams: readonly UpstreamStatus[];
+  /** What the process takes on at once; of this process only. */
+  readonly limits: readonly LimitStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
   readonly suspectedBypasses: readonly SuspectedBypass[];
 }

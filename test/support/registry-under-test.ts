@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Log } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { HostNames } from '../../src/oci/host-names.ts';
-import { parseRegistryHost } from '../../src/oci/names.ts';
+import { parseRegistryHost, repositoryName } from '../../src/oci/names.ts';
 import { DecoyIssuer } from '../../src/refusal/decoy.ts';
 import { BypassWatch } from '../../src/server/bypass-watch.ts';
 import type { TlsIdentity } from '../../src/server/http-host.ts';
@@ -15,8 +15,11 @@ import type { ListenerProfile, RegistryContext } from '../../src/server/registry
 import { RegistryListener } from '../../src/server/registry-listener.ts';
 import { Relay, type RelayOptions } from '../../src/server/relay.ts';
 import { RequestCount } from '../../src/server/request-count.ts';
+import { type RequestLimits, RequestPlaces } from '../../src/server/request-places.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakePullService, NO_REFERRERS } from './fake-pull-service.ts';
+
+const ROOMY: RequestLimits = { requests: 1000, queue: 1000, queueTimeoutMs: 4_000 };
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -95,6 +98,9 @@ export class RegistryUnderTest implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly refusals = new RefusalHistory();
   readonly requests = new RequestCount();
+  readonly places: RequestPlaces;
+  /** How rules have refusals told, by `repository:tag`. */
+  readonly rules = new Map<string, 'deny' | 'hard-stop'>();
   readonly metrics = new Metrics({ version: '0.0.0-test', processMetrics: false });
   readonly relay: Relay;
   readonly listener: RegistryListener;
@@ -107,6 +113,8 @@ export class RegistryUnderTest implements AsyncDisposable {
       readonly refusal?: 'deny' | 'hard-stop';
       readonly relay?: Partial<RelayOptions>;
       readonly limits?: Partial<HttpLimits>;
+      readonly places?: Partial<RequestLimits>;
+      readonly hasHardStopRules?: boolean;
       readonly clock?: Clock;
       readonly defaultRegistry?: string;
       /** Registries by the listener's own host names. */
@@ -116,6 +124,7 @@ export class RegistryUnderTest implements AsyncDisposable {
     } = {},
   ) {
     const clock = options.clock ?? this.clock;
+    this.places = new RequestPlaces(clock, { ...ROOMY, ...options.places });
     this.relay = new Relay({
       // Its time limits are about real connections.
       clock: systemClock,
@@ -144,12 +153,14 @@ export class RegistryUnderTest implements AsyncDisposable {
       catalog: this.pulls,
       referrers: NO_REFERRERS,
       upstreams: new Set(['docker.io', 'registry.example.com']),
-      hasHardStopRules: false,
+      hasHardStopRules: options.hasHardStopRules ?? false,
       decoys: new DecoyIssuer({ secret: Buffer.alloc(32, 7), clock }),
       relay: this.relay,
       bypassWatch: new BypassWatch({ clock }),
       refusals: this.refusals,
       requests: this.requests,
+      places: this.places,
+      refusalForm: (repository, tag) => this.rules.get(`${repositoryName(repository)}:${tag}`),
       clock,
       metrics: this.metrics,
       log: new Log({ write: (line) => this.lines.push(line) }),

@@ -7,7 +7,13 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
   const config = await configOf(GOOD);
   assert.deepEqual(config.admin.address, { host: '127.0.0.1', port: 9090 });
   assert.deepEqual(config.cache, { maxBytes: 50 * 2 ** 30, maxManifestBytes: 64 * 2 ** 20 });
-  assert.deepEqual(config.limits, { manifestBytes: 4 * 2 ** 20, drainTimeoutMs: 30_000 });
+  assert.deepEqual(config.limits, {
+    manifestBytes: 4 * 2 ** 20,
+    drainTimeoutMs: 30_000,
+    requests: 4096,
+    queue: 4096,
+    queueTimeoutMs: 4_000,
+  });
   assert.equal(config.log.level, 'info');
   assert.equal(config.state.kind, 'sqlite');
   assert.equal(config.listeners[0]?.refusal, 'deny');

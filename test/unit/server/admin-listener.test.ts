@@ -65,6 +65,11 @@ const REPORT: StatusReport = {
       ...{ breaker: 'half-open', requestsInFlight: 1, requestsQueued: 0 },
     },
   ],
+  limits: [
+    { limit: 'requests', most: 4096, taken: 4096, waiting: 3, turnedAway: 12 },
+    { limit: 'blobs', most: 64, taken: 52, waiting: 0, turnedAway: 0 },
+    { limit: 'connections', most: 10_000, taken: 17, waiting: 0, turnedAway: 0 },
+  ],
   suspectedBypasses: [
     {
       at: Date.parse('2026-11-22T22:00:00Z'),
@@ -167,6 +172,14 @@ describe('the admin listener', () => {
       String(answer.headers['content-security-policy']),
       /^default-src 'none'; style-src 'sha256-/,
     );
+  });
+
+  it('shows on the page which limits are reached, and which are near', async () => {
+    const page = (await get('/')).body.toString();
+    assert.match(page, /requests<\/code><\/td>\s*<td class="bad">4096 of 4096<\/td><td>3 waiting/);
+    assert.match(page, /<td class="soon">12 turned away/);
+    assert.match(page, /blobs<\/code><\/td>\s*<td class="soon">52 of 64/);
+    assert.match(page, /connections<\/code><\/td>\s*<td class="">17 of 10000/);
   });
 
   it('lists suspected bypasses on the page, with the address, nothing unescaped', async () => {

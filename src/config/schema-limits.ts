@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { count, duration, size } from './schema-leaves.ts';
+
+/** The limits of the process as written, their defaults filled in; durations in milliseconds. */
+export interface LimitsEntry {
+  readonly manifestBytes: number;
+  readonly drainTimeout: number;
+  readonly requests: number;
+  readonly queue: number;
+  readonly queueTimeout: number;
+}
+
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+const MANY = 1_000_000;
+
+/** What Pinnace takes on at once, and what it bears. */
+export const limitsSchema: z.ZodType<LimitsEntry> = z
+  .strictObject({
+    manifestBytes: size({
+      text: 'Largest single manifest accepted from an upstream.',
+      min: 2 ** 10,
+      max: 2 ** 26,
+    }).prefault('4MiB'),
+    drainTimeout: duration({
+      text: 'How long running replies may take to finish after SIGTERM.',
+      min: 0,
+      max: HOUR,
+    }).prefault('30s'),
+    requests: count({
+      text: 'Most requests under way at once, on all listeners together. Further ones are refused with overloaded; on hard-stop listeners they wait. /v2/ is always answered.',
+      min: 1,
+      max: MANY,
+    }).prefault(4096),
+    queue: count({
+      text: 'On hard-stop listeners: most requests that wait for a place, new pulls and parts of pulls that have begun each. Further ones are refused at once.',
+      min: 0,
+      max: MANY,
+    }).prefault(4096),
+    queueTimeout: duration({
+      text: 'On hard-stop listeners: how long a request waits for a place before it is refused. With completeFirst, keep it and completeWithin together under 30s.',
+      min: 0,
+      max: 60 * SECOND,
+    }).prefault('4s'),
+  })
+  .meta({ description: 'What Pinnace takes on at once, and what it bears.' });
