@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Agent, get } from 'node:http';
 import { run } from '../e2e/support/process.ts';
+import { pinnedTo } from './cores.ts';
 import { MANIFEST_ACCEPT } from './engine.ts';
-import { pinnedTo } from './machine.ts';
 
 /** One answer, held to its digest. */
 export interface Fetched {
@@ -36,12 +36,14 @@ export interface Download {
   readonly totalSeconds: number;
 }
 
-/** Downloads with curl, on the load's core, and throws the bytes away. @throws {Error} when it fails */
-export async function download(url: string): Promise<Download> {
+/** Downloads with curl, on the load's core, and throws the bytes away. @throws {Error} when it fails or is of another size */
+export async function download(url: string, bytes: number): Promise<Download> {
   const format = '%{http_code} %{time_starttransfer} %{time_total} %{size_download}';
   const words = ['curl', '-sS', '-o', '/dev/null', '-w', format, url];
   const done = await run(pinnedTo('load', words));
-  const [status, first, total] = done.stdout.split(' ');
-  if (done.code !== 0 || status !== '200') throw new Error(`curl ${url}: ${done.output}`);
+  const [status, first, total, size] = done.stdout.split(' ');
+  if (done.code !== 0 || status !== '200' || Number(size) !== bytes) {
+    throw new Error(`curl ${url}: ${done.output}`);
+  }
   return { firstByteSeconds: Number(first), totalSeconds: Number(total) };
 }

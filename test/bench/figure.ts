@@ -29,12 +29,15 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { median: (below + above) / 2, low, high };
 }
 
-/** Pinnace against a peer, round by round, so that a machine that slows down slows both. */
-export function ratioOf(own: Figure, peer: Figure): Spread {
+/**
+ * Pinnace against a peer, round by round, so that a machine that slows down slows both; undefined where no round has a
+ * figure of both.
+ */
+export function ratioOf(own: Figure, peer: Figure): Spread | undefined {
   const ratios = own.samples.flatMap((sample, index) => {
     const other = peer.samples[index];
     if (other === undefined || other === 0 || sample === 0) return [];
     return [own.isMoreBetter ? sample / other : other / sample];
   });
-  return spreadOf(ratios);
+  return ratios.length === 0 ? undefined : spreadOf(ratios);
 }

@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { run } from '../e2e/support/process.ts';
-import { pinnedTo } from './machine.ts';
+import { pinnedTo } from './cores.ts';
+
+const HEAD_GENERATOR = resolve(fileURLToPath(import.meta.url), '../head-generator.ts');
 
 /** What the load generator is to do. */
 export interface LoadOptions {
@@ -11,6 +14,10 @@ export interface LoadOptions {
   readonly connections: number;
   readonly seconds: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'HEAD';
+  /** What each answer has at least; fewer bytes than that in all are a failure, because the generator takes any status below 400. */
+  readonly answerBytes?: number;
   /** A folder for the generator's script. */
   readonly folder: string;
 }
@@ -18,48 +25,86 @@ export interface LoadOptions {
 /** What one run of the load generator saw. */
 export interface Load {
   readonly requests: number;
+  /** Bytes of bodies and headers, of answers that were under way too. */
+  readonly bytes: number;
   readonly requestsPerSecond: number;
-  /** Bytes of bodies and headers. */
+  /** Of bodies and headers. */
   readonly bytesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
 /** The generator's own report, before it is believed. */
-interface Raw {
+export interface Raw {
   readonly requests: number;
   readonly bytes: number;
   readonly micros: number;
   readonly p50: number;
   readonly p99: number;
-  readonly errors: number;
+  readonly connect: number;
+  readonly read: number;
+  readonly write: number;
+  readonly status: number;
+  readonly timeout: number;
 }
 
 /**
- * Sends GET requests for some seconds over connections that are kept.
+ * Sends requests for some seconds over connections that are kept.
  *
- * @throws {Error} when any request failed, timed out or was answered with another status than 2xx
+ * @throws {Error} when nothing was answered, or any request failed, timed out or was answered with a status from 400 on
  */
 export async function loadFor(options: LoadOptions): Promise<Load> {
-  const script = join(options.folder, 'load.lua');
-  await writeFile(script, luaOf(options));
-  const command = ['wrk', '-t1', `-c${options.connections}`, `-d${options.seconds}s`];
-  const words = [...command, '--timeout', '30s', '-s', script, options.url];
+  const words = options.method === 'HEAD' ? headWords(options) : await wrkWords(options);
   const done = await run(pinnedTo('load', words), { timeoutMs: (options.seconds + 60) * 1000 });
   const line = done.stdout.split('\n').find((each) => each.startsWith('report '));
-  if (done.code !== 0 || line === undefined) throw new Error(`wrk failed:\n${done.output}`);
+  if (done.code !== 0 || line === undefined) {
+    throw new Error(`the load generator failed: ${done.output}`);
+  }
   const raw: Raw = JSON.parse(line.slice('report '.length));
-  if (raw.errors > 0 || raw.requests === 0) {
-    throw new Error(`${options.url}${options.paths[0]}: ${raw.errors} of ${raw.requests} failed`);
+  const trouble = troubleOf(raw, options);
+  if (trouble !== undefined) {
+    const { method = 'GET', url, paths, connections } = options;
+    const what = `${method} ${url}${paths[0] ?? ''}`;
+    throw new Error(`${trouble} (${what}, ${connections} connections, ${options.seconds} s)`);
   }
   const seconds = raw.micros / 1e6;
   return {
     requests: raw.requests,
+    bytes: raw.bytes,
     requestsPerSecond: raw.requests / seconds,
     bytesPerSecond: raw.bytes / seconds,
     p50Ms: raw.p50 / 1000,
     p99Ms: raw.p99 / 1000,
   };
+}
+
+/** Why a run must not count; undefined when it may. */
+export function troubleOf(
+  raw: Raw,
+  { answerBytes }: Pick<LoadOptions, 'answerBytes'>,
+): string | undefined {
+  const kinds = ['connect', 'read', 'write', 'status', 'timeout'] as const;
+  const failed = kinds.filter((kind) => raw[kind] > 0).map((kind) => `${raw[kind]} by ${kind}`);
+  if (failed.length > 0) return `of ${raw.requests} requests failed ${failed.join(', ')}`;
+  if (raw.requests === 0) return 'answered nothing';
+  if (answerBytes !== undefined && raw.bytes < raw.requests * answerBytes) {
+    return `answered ${raw.requests} times with less than ${answerBytes} bytes`;
+  }
+  return undefined;
+}
+
+async function wrkWords(options: LoadOptions): Promise<readonly string[]> {
+  const script = join(options.folder, 'load.lua');
+  await writeFile(script, luaOf(options));
+  const command = ['wrk', '-t1', `-c${options.connections}`, `-d${options.seconds}s`];
+  return [...command, '--timeout', '30s', '-s', script, options.url];
+}
+
+function headWords({ url, paths, headers = {}, ...options }: LoadOptions): readonly string[] {
+  const [path = '', another] = paths;
+  if (another !== undefined) throw new Error('HEAD goes to one path only');
+  const words = [url, path, JSON.stringify(headers), options.connections, options.seconds];
+  return [process.execPath, HEAD_GENERATOR, ...words.map(String)];
 }
 
 function luaOf({ paths, headers = {} }: LoadOptions): string {
@@ -80,9 +125,10 @@ function request()
 end
 function done(summary, latency, requests)
   local e = summary.errors
-  local failed = e.connect + e.read + e.write + e.status + e.timeout
-  io.write(string.format('report {"requests":%d,"bytes":%d,"micros":%d,"p50":%d,"p99":%d,"errors":%d}\\n',
-    summary.requests, summary.bytes, summary.duration, latency:percentile(50), latency:percentile(99), failed))
+  io.write(string.format('report {"requests":%d,"bytes":%d,"micros":%d,"p50":%d,"p99":%d,'
+    .. '"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d}\\n',
+    summary.requests, summary.bytes, summary.duration, latency:percentile(50), latency:percentile(99),
+    e.connect, e.read, e.write, e.status, e.timeout))
 end
 `;
 }

@@ -1,22 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
+import { coresLine } from './cores.ts';
 
 /** Clock ticks a second in `/proc/PID/stat`; Linux has 100 on every architecture that Node runs on. */
 const TICKS = 100;
-
-/** On which core a program is put; undefined where the machine has but one. */
-export type Core = 'server' | 'load';
-
-/** The words that start a command on one core of its own, or none where that cannot be had. */
-export function pinnedTo(core: Core, command: readonly string[]): readonly string[] {
-  if (!canPin()) return command;
-  return ['taskset', '-c', core === 'server' ? '0' : '1', ...command];
-}
-
-/** Whether server and load can have a core each. */
-export function canPin(): boolean {
-  return process.platform === 'linux' && availableParallelism() >= 2;
-}
 
 /** Seconds of processor time that a process and its children that run now have used. */
 export function cpuSecondsOf(pid: number): number {
@@ -32,8 +19,8 @@ export function residentBytesOf(pid: number): number {
 export function machineLine(): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   const memory = Math.round(totalmem() / 1024 ** 3);
-  const cores = `${cpus().length} cores of ${model}, ${memory} GiB, Node ${process.versions.node}`;
-  return canPin() ? `${cores}; server on one core, load and upstream on another` : cores;
+  const machine = `${cpus().length} cores of ${model}, ${memory} GiB, Node ${process.versions.node}`;
+  return `${machine}; ${coresLine()}`;
 }
 
 function familyOf(pid: number): readonly number[] {

@@ -1,8 +1,5 @@
 import { type Figure, ratioOf, type Spread, spreadOf } from './figure.ts';
-import type { Outcome, Scenario } from './scenario.ts';
-
-/** The name under which Pinnace takes part. */
-const OWN = 'pinnace';
+import { type Outcome, OWN_NAME, type Scenario } from './scenario.ts';
 
 /** One line of the table. */
 export interface Row {
@@ -13,7 +10,21 @@ export interface Row {
   /** Pinnace against this contender, above 1 where Pinnace is better; absent for Pinnace itself. */
   readonly ratio?: Spread;
   /** The least ratio, or the most of the quantity, that was decided; with whether it is kept. */
-  readonly budget?: { readonly text: string; readonly isMet: boolean };
+  readonly budget?: BudgetKept;
+}
+
+/** A budget with whether it is kept. */
+export interface BudgetKept {
+  readonly text: string;
+  readonly isMet: boolean;
+  /** The least ratio; absent where the budget is a limit of the quantity itself. */
+  readonly atLeast?: number;
+}
+
+/** A peer that took no part, or not in everything. */
+export interface LeftOut {
+  readonly peer: string;
+  readonly why: string;
 }
 
 /** Makes the lines of a scenario's table. */
@@ -22,8 +33,10 @@ export function rowsOf(scenario: Scenario, { figures }: Outcome): readonly Row[]
   const inOrder = quantities.flatMap((each) => figures.filter(({ quantity }) => quantity === each));
   return inOrder.map((figure) => {
     const measured = spreadOf(figure.samples);
-    const own = figures.find((each) => each.contender === OWN && each.quantity === figure.quantity);
-    const isOwn = figure.contender === OWN;
+    const own = figures.find(
+      (each) => each.contender === OWN_NAME && each.quantity === figure.quantity,
+    );
+    const isOwn = figure.contender === OWN_NAME;
     const ratio = isOwn || own === undefined ? undefined : ratioOf(own, figure);
     const budget = isOwn ? limitOf(scenario, figure, measured) : budgetOf(scenario, figure, ratio);
     const { quantity, contender, unit } = figure;
@@ -38,12 +51,25 @@ export function rowsOf(scenario: Scenario, { figures }: Outcome): readonly Row[]
   });
 }
 
+/** Budgets and limits of a scenario that no line of its table answers, each as a sentence. */
+export function unansweredOf(scenario: Scenario, rows: readonly Row[]): readonly string[] {
+  const has = (quantity: string, contender: string): boolean =>
+    rows.some((row) => row.quantity === quantity && row.contender === contender);
+  const budgets = (scenario.budgets ?? []).filter(({ quantity, peer }) => !has(quantity, peer));
+  const limits = (scenario.limits ?? []).filter(({ quantity }) => !has(quantity, OWN_NAME));
+  return [
+    ...budgets.map(({ quantity, peer, atLeast }) => `${quantity} ≥ ${atLeast}× ${peer}`),
+    ...limits.map(({ quantity, atMost }) => `${quantity} ≤ ${atMost}`),
+  ];
+}
+
 function budgetOf(scenario: Scenario, figure: Figure, ratio: Spread | undefined): Row['budget'] {
   const budget = scenario.budgets?.find(
     ({ quantity, peer }) => quantity === figure.quantity && peer === figure.contender,
   );
   if (budget === undefined || ratio === undefined) return undefined;
-  return { text: `≥ ${budget.atLeast}×`, isMet: ratio.median >= budget.atLeast };
+  const { atLeast } = budget;
+  return { text: `≥ ${atLeast}×`, isMet: ratio.median >= atLeast, atLeast };
 }
 
 function limitOf(scenario: Scenario, figure: Figure, measured: Spread): Row['budget'] {
@@ -52,8 +78,8 @@ function limitOf(scenario: Scenario, figure: Figure, measured: Spread): Row['bud
   return { text: `≤ ${limit.atMost} ${figure.unit}`, isMet: measured.median <= limit.atMost };
 }
 
-/** The table as text, columns in line; also valid Markdown. */
-export function tableOf(rows: readonly Row[]): string {
+/** The table as text, columns in line; also valid Markdown. Peers that took no part have the last lines. */
+export function tableOf(rows: readonly Row[], leftOut: readonly LeftOut[] = []): string {
   const head = ['', 'who', 'median', 'from', 'to', '', 'Pinnace is', 'from', 'to', 'budget'];
   const lines = rows.map((row, index) => [
     row.quantity === rows[index - 1]?.quantity ? '' : row.quantity,
@@ -63,6 +89,12 @@ export function tableOf(rows: readonly Row[]): string {
     ...(row.ratio === undefined ? ['', '', ''] : threeOf(row.ratio, times)),
     row.budget === undefined ? '' : `${row.budget.text} ${row.budget.isMet ? 'met' : 'MISSED'}`,
   ]);
+  const missing = leftOut.map(({ peer }) => ['', peer, ...Array<string>(7).fill('–'), 'see below']);
+  return linesOf(head, [...lines, ...missing]);
+}
+
+/** A Markdown table whose columns are in line. */
+export function linesOf(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) =>
     Math.max(3, ...[head, ...lines].map((line) => line[column]?.length ?? 0)),
   );
@@ -76,11 +108,13 @@ function threeOf(spread: Spread, show: (value: number) => string): readonly stri
   return [show(spread.median), show(spread.low), show(spread.high)];
 }
 
-function shown(value: number): string {
+/** A figure with three digits, or all of them before the point, in groups. */
+export function shown(value: number): string {
   if (value >= 1000) return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
   return value.toPrecision(3);
 }
 
-function times(ratio: number): string {
+/** A ratio: `0.385×`, `235×`. */
+export function times(ratio: number): string {
   return `${ratio >= 100 ? Math.round(ratio) : ratio.toPrecision(3)}×`;
 }

@@ -1,7 +1,9 @@
 import type { Scenario } from './scenario.ts';
 import { coldBlob, coldTag } from './scenarios/cold.ts';
 import { crowd } from './scenarios/crowd.ts';
-import { manyBlobs, manyConnections, manyRepositories, manyTags } from './scenarios/growth.ts';
+import { manyBlobs, manyConnections } from './scenarios/growth-load.ts';
+import { manyRepositories, manyTags } from './scenarios/growth-trust.ts';
+import { manyRequests } from './scenarios/many-requests.ts';
 import { memory } from './scenarios/memory.ts';
 import { recheck } from './scenarios/recheck.ts';
 import { warmBlob } from './scenarios/warm-blob.ts';
@@ -23,4 +25,5 @@ export const SCENARIOS: readonly Scenario[] = [
   manyConnections,
   manyBlobs,
   memory,
+  manyRequests,
 ];

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Content, Image } from '../support/images.ts';
@@ -10,6 +11,8 @@ import { type Publisher, REGISTRY_HOST, Surroundings } from '../support/running-
 /** The upstream registry's name in images. */
 export const BENCH_REGISTRY = REGISTRY_HOST;
 
+const inUse = new Set<string>();
+
 /** The upstream of all contenders: a registry and a Notary server within this process, and a scratch folder. */
 export class Site implements AsyncDisposable {
   readonly #surroundings: Surroundings;
@@ -20,7 +23,14 @@ export class Site implements AsyncDisposable {
   }
 
   static async start(): Promise<Site> {
-    return new Site(await Surroundings.start());
+    const surroundings = await Surroundings.start();
+    inUse.add(surroundings.folder);
+    return new Site(surroundings);
+  }
+
+  /** Removes the folders of all sites; for the moment the process itself goes away. */
+  static removeAllNow(): void {
+    for (const folder of inUse) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   get registry(): Registry {
@@ -52,6 +62,7 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#surroundings[Symbol.asyncDispose]();
+    inUse.delete(this.#surroundings.folder);
   }
 }
 

@@ -2,16 +2,21 @@ import type { Contender } from './contender.ts';
 import type { Figure } from './figure.ts';
 import { type Load, type LoadOptions, loadFor } from './load.ts';
 import { cpuSecondsOf } from './machine.ts';
-import type { BenchContext } from './scenario.ts';
+import { reasonOf } from './peers.ts';
+import { type BenchContext, OWN_NAME } from './scenario.ts';
 
 /** Which request is measured, and what its quantities are called. */
 export interface Turn {
   readonly label: string;
-  readonly load: Omit<LoadOptions, 'url' | 'seconds' | 'folder'>;
+  readonly load: Omit<LoadOptions, 'url' | 'seconds' | 'folder' | 'answerBytes'>;
   /** Bytes of one answer's body, for the rate in MiB a second; absent: requests are counted instead. */
   readonly bodyBytes?: number;
-  /** Whether this path has been under load just before; default false: one turn is not counted. */
+  /** Whether this path has been under load just before; default false: whoever compiles while running has a turn before. */
   readonly isWarm?: boolean;
+  /** How often each contender has its turn; default: as often as the context says. */
+  readonly rounds?: number;
+  /** Holds a contender to the right answer, before and after each of its turns. @throws {Error} when it gives another */
+  readonly check: (contender: Contender) => Promise<void>;
 }
 
 interface Sample {
@@ -21,34 +26,58 @@ interface Sample {
 
 const MIB = 1024 ** 2;
 const WARM_UP_SECONDS = 1;
+/** Above this, bytes are counted instead of whole answers: few answers are finished in one turn. */
+const LARGE_BYTES = MIB;
 
-/** Gives every contender its turn, round by round, and makes figures of what was seen. */
+/**
+ * Gives every contender its turn, round by round, and makes figures of what was seen. A peer that fails is left out from
+ * then on.
+ *
+ * @throws {Error} when Pinnace fails
+ */
 export async function takeTurns(
   context: BenchContext,
   contenders: readonly Contender[],
   turn: Turn,
 ): Promise<readonly Figure[]> {
   const folder = await context.site.folder('load');
-  // A just-in-time compiler has to have seen the path before it is measured; nobody's caches should be cold either.
-  for (const { url } of turn.isWarm === true ? [] : contenders) {
-    await loadFor({ ...turn.load, url, seconds: WARM_UP_SECONDS, folder });
+  const samples = new Map<Contender, Sample[]>(contenders.map((each) => [each, []]));
+  const loadOnce = async ({ url }: Contender, seconds: number): Promise<Load> => {
+    const { bodyBytes } = turn;
+    const answerBytes = bodyBytes === undefined ? {} : { answerBytes: bodyBytes };
+    return await loadFor({ ...turn.load, ...answerBytes, url, seconds, folder });
+  };
+  const tryOnce = async (contender: Contender, once: () => Promise<void>): Promise<void> => {
+    try {
+      if (!samples.has(contender)) return;
+      await turn.check(contender);
+      await once();
+      await turn.check(contender);
+    } catch (error) {
+      if (contender.name === OWN_NAME) throw error;
+      samples.delete(contender);
+      context.leaveOut(contender.name, `${turn.label}: ${reasonOf(error)}`);
+    }
+  };
+  for (const each of turn.isWarm === true ? [] : contenders.filter(({ warmsUp }) => warmsUp)) {
+    await tryOnce(each, async () => void (await loadOnce(each, WARM_UP_SECONDS)));
   }
-  const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round < context.rounds; round += 1) {
-    // Another order each round: whoever comes after whom should not matter.
-    const shift = round % contenders.length;
-    for (const contender of [...contenders.slice(shift), ...contenders.slice(0, shift)]) {
-      const before = cpuSecondsOf(contender.pid);
-      const load = await loadFor({
-        ...turn.load,
-        url: contender.url,
-        seconds: context.seconds,
-        folder,
+  for (let round = 0; round < (turn.rounds ?? context.rounds); round += 1) {
+    for (const each of inOrderOf(round, contenders)) {
+      await tryOnce(each, async () => {
+        const before = cpuSecondsOf(each.pid);
+        const load = await loadOnce(each, context.seconds);
+        samples.get(each)?.push({ load, cpuSeconds: cpuSecondsOf(each.pid) - before });
       });
-      samples.get(contender.name)?.push({ load, cpuSeconds: cpuSecondsOf(contender.pid) - before });
     }
   }
-  return contenders.flatMap(({ name }) => figuresOf(name, samples.get(name) ?? [], turn));
+  return [...samples].flatMap(([{ name }, seen]) => figuresOf(name, seen, turn));
+}
+
+/** Another order each round: whoever comes after whom should not matter. */
+export function inOrderOf<T>(round: number, contenders: readonly T[]): readonly T[] {
+  const shift = round % Math.max(1, contenders.length);
+  return [...contenders.slice(shift), ...contenders.slice(0, shift)];
 }
 
 function figuresOf(contender: string, samples: readonly Sample[], turn: Turn): readonly Figure[] {
@@ -61,13 +90,11 @@ function figuresOf(contender: string, samples: readonly Sample[], turn: Turn): r
   });
   const { bodyBytes } = turn;
   if (bodyBytes !== undefined) {
+    const mib = ({ requests, bytes }: Load): number =>
+      (bodyBytes >= LARGE_BYTES ? bytes : requests * bodyBytes) / MIB;
     return [
-      figure('rate', 'MiB/s', ({ load }) => (load.requestsPerSecond * bodyBytes) / MIB),
-      figure(
-        'per CPU second',
-        'MiB',
-        ({ load, cpuSeconds }) => (load.requests * bodyBytes) / MIB / cpuSeconds,
-      ),
+      figure('rate', 'MiB/s', ({ load }) => (mib(load) * load.requestsPerSecond) / load.requests),
+      figure('per CPU second', 'MiB', ({ load, cpuSeconds }) => mib(load) / cpuSeconds),
     ];
   }
   return [

@@ -1,6 +1,7 @@
 import { requireBytes } from '../check.ts';
-import { startPinnace, startRegistry } from '../contender.ts';
+import { type Contender, startPinnace } from '../contender.ts';
 import { MANIFEST_ACCEPT } from '../engine.ts';
+import { startRegistryPeer } from '../peers.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
 import { imageOf } from '../site.ts';
 import { takeTurns } from '../turns.ts';
@@ -12,7 +13,8 @@ export const recheck: Scenario = {
   name: 'recheck',
   question:
     'manifest by tag whose maxAge just ended (maxAge: 0s), beside a pull-through cache that asks its upstream too',
-  needs: ['wrk', 'registry'],
+  needs: ['wrk'],
+  peers: ['registry'],
   limits: [{ quantity: 'metadata requests for a pull', atMost: 1.01 }],
   run,
 };
@@ -21,18 +23,19 @@ async function run(context: BenchContext): Promise<Outcome> {
   const { site } = context;
   const image = imageOf('recheck', 1024);
   site.publisher('warm/recheck').release('1.0', image);
-  const registry = await startRegistry(site);
   const pinnace = await startPinnace(site, { maxAge: '0s' });
-  const all = [pinnace, registry];
+  const all: readonly Contender[] = [pinnace, ...(await startRegistryPeer(context))];
   const headers = { Accept: MANIFEST_ACCEPT };
   try {
-    for (const each of all) await requireBytes(each, PATH, image.manifest.digest);
     const figures = [];
     for (const connections of [1, 32]) {
       const label = connections === 1 ? '1 connection' : `${connections} connections`;
       context.say(label);
       const load = { paths: [PATH], connections, headers };
-      figures.push(...(await takeTurns(context, all, { label, load, isWarm: connections > 1 })));
+      const check = async (each: Contender): Promise<void> =>
+        await requireBytes(each, PATH, image.manifest.digest);
+      const isWarm = connections > 1;
+      figures.push(...(await takeTurns(context, all, { label, load, isWarm, check })));
     }
     site.forgetRequests();
     const pulls = 100;

@@ -1,75 +1,96 @@
-import { requireBytes, requireRefusal } from '../check.ts';
-import {
-  type Contender,
-  startBare,
-  startNginx,
-  startPinnace,
-  startRegistry,
-} from '../contender.ts';
+import { requireBytes, requireHead, requireRefusal } from '../check.ts';
+import { type Contender, type PinnaceRun, startPinnace } from '../contender.ts';
 import { MANIFEST_ACCEPT } from '../engine.ts';
 import type { Figure } from '../figure.ts';
+import { startBare, startPeers } from '../peers.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
-import { imageOf } from '../site.ts';
+import { imageOf, type Site } from '../site.ts';
 import { takeTurns } from '../turns.ts';
 
-const PATH = '/v2/warm/tag/manifests/1.0';
+const REPOSITORY = 'warm/tag';
+const PATH = `/v2/${REPOSITORY}/manifests/1.0`;
+const HEADERS = { Accept: MANIFEST_ACCEPT };
 
-/** A verified tag at hand: what every pull but the first costs. */
-export const warmTag: Scenario = scenario(false);
-
-/** The same with a line in the request log for each. */
-export const warmTagLogged: Scenario = scenario(true);
-
-function scenario(requestLog: boolean): Scenario {
-  return {
-    name: requestLog ? 'warm-tag-logged' : 'warm-tag',
-    question: `manifest by tag, verified and at hand${requestLog ? ', each request logged to a file' : ''}`,
-    needs: ['wrk', 'nginx', 'registry'],
-    budgets: requestLog
-      ? []
-      : [
-          { quantity: '32 connections, rate', peer: 'docker-registry', atLeast: 100 },
-          { quantity: '32 connections, rate', peer: 'nginx', atLeast: 0.5 },
-          { quantity: '32 connections, rate', peer: 'node:http', atLeast: 0.8 },
-        ],
-    limits: [{ quantity: '32 connections, p99', atMost: 5 }],
-    run: (context) => run(context, requestLog),
-  };
+/** One way to ask, in the order in which they are measured. */
+interface Asking {
+  readonly method: 'GET' | 'HEAD';
+  readonly connections: number;
 }
 
-async function run(context: BenchContext, requestLog: boolean): Promise<Outcome> {
+const ALL_ASKINGS: readonly Asking[] = [
+  { method: 'GET', connections: 32 },
+  { method: 'GET', connections: 1 },
+  { method: 'GET', connections: 256 },
+  { method: 'HEAD', connections: 32 },
+  { method: 'HEAD', connections: 1 },
+  { method: 'HEAD', connections: 256 },
+];
+
+/** How many of them when there is little time: HEAD over 32 connections only. */
+const QUICK_ASKINGS = 4;
+
+/** A verified tag at hand: what every pull but the first costs. */
+export const warmTag: Scenario = {
+  name: 'warm-tag',
+  question: 'manifest by tag, verified and at hand',
+  needs: ['wrk'],
+  peers: ['nginx', 'registry'],
+  budgets: [
+    { quantity: '32 connections, rate', peer: 'docker-registry', atLeast: 100 },
+    { quantity: '32 connections, rate', peer: 'nginx', atLeast: 0.5 },
+    { quantity: '32 connections, rate', peer: 'node:http', atLeast: 0.8 },
+  ],
+  limits: [{ quantity: '32 connections, p99', atMost: 5 }],
+  run: (context) => run(context, { requestLog: false, askings: ALL_ASKINGS }),
+};
+
+/** The same with a line in the request log for each. */
+export const warmTagLogged: Scenario = {
+  name: 'warm-tag-logged',
+  question:
+    'manifest by tag, verified and at hand, each request logged to a file, by the peers too',
+  needs: ['wrk'],
+  peers: ['nginx', 'registry'],
+  limits: [{ quantity: '32 connections, p99', atMost: 5 }],
+  run: (context) => run(context, { requestLog: true, askings: ALL_ASKINGS.slice(0, 1) }),
+};
+
+async function run(
+  context: BenchContext,
+  options: { readonly requestLog: boolean; readonly askings: readonly Asking[] },
+): Promise<Outcome> {
   const { site } = context;
   const image = imageOf('warm', 1024);
-  const other = imageOf('moved', 1024);
-  const publisher = site.publisher('warm/tag');
-  publisher.release('1.0', image);
-  publisher.push('unsigned', other);
-  const pinnace = await startPinnace(site, { requestLog });
-  const peers: Contender[] = [
-    await startNginx(site, { requestLog }),
-    await startRegistry(site, { requestLog }),
-    await startBare(site, `${pinnace.url}${PATH}`),
-  ];
-  const all = [pinnace, ...peers];
+  const { digest } = image.manifest;
+  site.publisher(REPOSITORY).release('1.0', image);
+  const pinnace = await startPinnace(site, options);
+  const peers = await startPeers(context, options);
+  const bare = await startBare(site, `${pinnace.url}${PATH}`, options);
+  const all: readonly Contender[] = [pinnace, ...peers, bare];
   try {
-    for (const each of all) await requireBytes(each, PATH, image.manifest.digest);
-    // The registry's word must not count any more: what Pinnace serves is what was signed.
-    site.registry.moveTag('warm/tag', '1.0', other.manifest.digest);
-    await requireBytes(pinnace, PATH, image.manifest.digest);
-    await requireRefusal(pinnace, '/v2/warm/tag/manifests/unsigned');
-    site.registry.moveTag('warm/tag', '1.0', image.manifest.digest);
+    await requireVerification(site, pinnace, digest);
     const figures: Figure[] = [];
-    for (const connections of requestLog ? [32] : [32, 1, 256]) {
-      context.say(`${connections} connections`);
-      const label = connections === 1 ? '1 connection' : `${connections} connections`;
-      const load = { paths: [PATH], connections, headers: { Accept: MANIFEST_ACCEPT } };
-      figures.push(...(await takeTurns(context, all, { label, load, isWarm: figures.length > 0 })));
+    for (const asking of context.isQuick
+      ? options.askings.slice(0, QUICK_ASKINGS)
+      : options.askings) {
+      const { method, connections } = asking;
+      const label = labelOf(asking);
+      context.say(label);
+      const isFirst = figures.length === 0;
+      const taken = await takeTurns(context, all, {
+        label,
+        load: { paths: [PATH], connections, headers: HEADERS, method },
+        isWarm: !isFirst,
+        ...(context.isQuick && !isFirst ? { rounds: 1 } : {}),
+        check: async (each) =>
+          await (method === 'HEAD' ? requireHead : requireBytes)(each, PATH, digest),
+      });
+      figures.push(...taken);
     }
-    for (const each of all) await requireBytes(each, PATH, image.manifest.digest);
     return {
       figures,
       checked: [
-        'every contender sends the bytes of the signed digest, before and after',
+        'every contender sends the signed digest, before and after each of its turns',
         'Pinnace serves the signed digest while the registry says another, and refuses an unsigned tag',
         'no request failed',
       ],
@@ -77,4 +98,20 @@ async function run(context: BenchContext, requestLog: boolean): Promise<Outcome>
   } finally {
     for (const each of all) await each.stop();
   }
+}
+
+/** The registry's word must not count any more: what Pinnace serves is what was signed. */
+async function requireVerification(site: Site, pinnace: PinnaceRun, digest: string): Promise<void> {
+  const other = imageOf('moved', 1024);
+  site.registry.push(REPOSITORY, other, 'unsigned');
+  await requireBytes(pinnace, PATH, digest);
+  site.registry.moveTag(REPOSITORY, '1.0', other.manifest.digest);
+  await requireBytes(pinnace, PATH, digest);
+  await requireRefusal(pinnace, `/v2/${REPOSITORY}/manifests/unsigned`);
+  site.registry.moveTag(REPOSITORY, '1.0', digest);
+}
+
+function labelOf({ method, connections }: Asking): string {
+  const count = connections === 1 ? '1 connection' : `${connections} connections`;
+  return method === 'GET' ? count : `HEAD, ${count}`;
 }

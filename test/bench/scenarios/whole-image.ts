@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runOk } from '../../e2e/support/process.ts';
-import { type Contender, startNginx, startPinnace, startRegistry } from '../contender.ts';
-import { pinnedTo } from '../machine.ts';
+import { type Contender, startPinnace } from '../contender.ts';
+import { pinnedTo } from '../cores.ts';
+import { startPeers } from '../peers.ts';
 import { lookInTurns } from '../samples.ts';
 import type { BenchContext, Outcome, Scenario } from '../scenario.ts';
 import { imageOf } from '../site.ts';
@@ -13,7 +14,8 @@ const LAYER_BYTES = 16 * 1024 ** 2;
 export const wholeImage: Scenario = {
   name: 'whole-image',
   question: 'skopeo pulls an image with a layer of 16 MiB, cold and warm',
-  needs: ['nginx', 'registry', 'skopeo'],
+  needs: ['skopeo'],
+  peers: ['nginx', 'registry'],
   run,
 };
 
@@ -23,8 +25,8 @@ async function run(context: BenchContext): Promise<Outcome> {
   for (let round = 0; round < context.rounds; round += 1) {
     publisher.release(`r${round}`, imageOf(`whole ${round}`, LAYER_BYTES));
   }
-  const peers = [await startNginx(site), await startRegistry(site)];
   const pinnace = await startPinnace(site);
+  const peers = await startPeers(context);
   const running: readonly Contender[] = [pinnace, ...peers];
   const folder = await site.folder('pulled');
   try {

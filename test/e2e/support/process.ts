@@ -35,6 +35,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     killSignal: 'SIGKILL',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+  commands.add(child);
   const parts = { stdout: '', output: '' };
   const take = (text: string): void => {
     if (parts.output.length < MAX_OUTPUT) parts.output += text;
@@ -51,7 +52,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
       reject(new Error(`${command.join(' ')}: ${cause.message}\n${parts.output}`, { cause }));
     });
     child.once('close', (status) => resolve(status ?? 255));
-  });
+  }).finally(() => commands.delete(child));
   return { code, ...parts };
 }
 
@@ -156,10 +157,21 @@ export class Daemon {
 }
 
 const running = new Set<Daemon>();
+const commands = new Set<ChildProcess>();
 
-/** Kills every background program still running; for the moment the test process itself goes away. */
+/** Kills every program still running, background programs with all they started; for the moment the process itself goes away. */
 export function killAllNow(): void {
-  for (const daemon of running) daemon.signal('SIGKILL');
+  for (const daemon of running) killGroup(daemon.pid);
+  for (const child of commands) child.kill('SIGKILL');
+}
+
+/** A background program leads a process group: its workers would outlive it. */
+function killGroup(pid: number): void {
+  try {
+    if (pid !== 0) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The last of the group is over already.
+  }
 }
 
 /** This process's environment without what would send the lab's traffic elsewhere or change how engines behave. */
