@@ -1,6 +1,6 @@
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
 import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
+import type { Metrics, Tally } from '../observe/metrics.ts';
 import type { CompletionEvents } from '../resolve/complete-pulls.ts';
 import { NO_CONTENT_EVENTS } from '../store/content-events.ts';
 import { StateError } from '../store/errors.ts';
@@ -53,7 +53,7 @@ export function observedCoreEvents(
       },
     },
     content: (cache) => ({
-      hit: () => metrics.count('pinnace_cache_hits_total', { cache }),
+      hit: countIn(metrics.tally('pinnace_cache_hits_total', { cache })),
       miss: () => metrics.count('pinnace_cache_misses_total', { cache }),
       evicted: () => metrics.count('pinnace_cache_evictions_total', { cache }),
       writeFailed() {
@@ -71,13 +71,27 @@ export function observedCoreEvents(
   };
 }
 
+function countIn(tally: Tally): () => void {
+  return () => {
+    tally.total += 1;
+  };
+}
+
 function upstreamEvents(log: Log, metrics: Metrics): UpstreamEvents {
+  const bytes = new Map<string, Tally>();
   return {
     request(upstream, outcome) {
       metrics.count('pinnace_upstream_requests_total', { upstream, outcome: OUTCOMES[outcome] });
       if (outcome === 'rate_limited') log.event('upstream.rate_limited', { upstream });
     },
-    bytes: (upstream, count) => metrics.count('pinnace_upstream_bytes_total', { upstream }, count),
+    bytes(upstream, count) {
+      let tally = bytes.get(upstream);
+      if (tally === undefined) {
+        tally = metrics.tally('pinnace_upstream_bytes_total', { upstream });
+        bytes.set(upstream, tally);
+      }
+      tally.total += count;
+    },
     rateLimitRemaining: (upstream, count) =>
       metrics.set('pinnace_upstream_rate_limit_remaining', { upstream }, count),
     login(upstream, outcome) {

@@ -51,6 +51,11 @@ export interface ConfiguredNames {
   readonly collections?: readonly string[];
 }
 
+/** A running total that is read when metrics are: adding to it costs no more than that. */
+export interface Tally {
+  total: number;
+}
+
 /** What the metrics need to know at the start. */
 export interface MetricsOptions extends ConfiguredNames {
   readonly version: string;
@@ -74,6 +79,7 @@ export class Metrics {
   #trustOfRule: ReadonlyMap<string, string> = new Map();
   readonly #collectors: (() => void)[] = [];
   readonly #totals = new Map<string, number>();
+  readonly #tallies = new Map<string, { readonly tally: Tally; readonly collect: () => void }>();
   /** Requests by kind and verdict: a plain array, since this is the one metric on the hot path. */
   readonly #requests = new Float64Array(REQUEST_KINDS.length * REQUEST_VERDICTS.length);
   readonly #requestDurations = new DurationCounts({
@@ -151,6 +157,17 @@ export class Metrics {
     this.#counters.get(name)?.inc(texts(labels), by);
   }
 
+  /** A total to add to, for what is counted so often that finding its series would cost more. The same one each time. */
+  tally<Name extends CounterName>(name: Name, labels: LabelsOf<Name>): Tally {
+    const key = JSON.stringify([name, labels]);
+    const known = this.#tallies.get(key);
+    if (known !== undefined) return known.tally;
+    const tally: Tally = { total: 0 };
+    const collect = (): void => this.raiseTo(name, labels, tally.total);
+    this.#tallies.set(key, { tally, collect });
+    return tally;
+  }
+
   /** Raises a counter to a running total that somebody else keeps; a smaller total changes nothing. */
   raiseTo<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, total: number): void {
     const key = JSON.stringify([name, labels]);
@@ -188,6 +205,7 @@ export class Metrics {
   /** All metrics in Prometheus' text format. */
   async render(): Promise<string> {
     for (const collector of this.#collectors) collector();
+    for (const { collect } of this.#tallies.values()) collect();
     this.#collectRequests();
     this.#collectLoopDelay();
     return await this.#registry.metrics();

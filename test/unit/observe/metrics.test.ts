@@ -79,6 +79,18 @@ describe('metrics', () => {
     });
   });
 
+  it('read a tally when they are read, and share it between those who ask for the same', async () => {
+    await withMetrics(async (metrics) => {
+      const labels = { cache: 'blob' } as const;
+      metrics.tally('pinnace_cache_hits_total', labels).total += 2;
+      metrics.tally('pinnace_cache_hits_total', labels).total += 3;
+      metrics.count('pinnace_cache_hits_total', labels);
+      const line = /^pinnace_cache_hits_total\{cache="blob"\} 6$/m;
+      assert.match(await metrics.render(), line);
+      assert.match(await metrics.render(), line);
+    });
+  });
+
   it('count how long requests took in every bucket that is long enough', async () => {
     await withMetrics(async (metrics) => {
       for (const seconds of [0, 0.001, 0.0011, 0.6, 500]) metrics.observeRequest('blob', seconds);
