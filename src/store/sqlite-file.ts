@@ -26,10 +26,18 @@ export interface SqliteFileOptions {
 export class SqliteFile {
   readonly path: string;
   readonly #database: DatabaseSync;
+  #versionOfData: StatementSync | undefined;
 
   constructor(path: string, database: DatabaseSync) {
     this.path = path;
     this.#database = database;
+  }
+
+  /** Another number whenever another connection, of this process or not, has changed the file. @throws {StateError} */
+  dataVersion(): number {
+    this.#versionOfData ??= this.prepare('PRAGMA data_version');
+    const statement = this.#versionOfData;
+    return Number(this.run(() => statement.get())?.['data_version']);
   }
 
   /** Compiles a statement. @throws {StateError} */

@@ -15,6 +15,7 @@ import {
 } from './durable-state.ts';
 import { rowDamaged } from './sqlite-errors.ts';
 import type { SqliteFile } from './sqlite-file.ts';
+import { RowsInMemory } from './sqlite-memory.ts';
 import { SqliteParts } from './sqlite-parts.ts';
 import { RowReader, seal } from './sqlite-row.ts';
 
@@ -26,6 +27,8 @@ interface Link {
 
 /** Closures remembered as written, in entries of about 150 bytes. */
 const WRITTEN_CLOSURES = 10_000;
+/** Entries at hand for the next question, of about 300 bytes. */
+const ENTRIES_IN_MEMORY = 4_096;
 /** What the column `kind` says, by whether the entry is vouched for or only refers to what is. */
 const KINDS = ['manifest', 'blob', 'referred-manifest', 'referred-blob'] as const;
 
@@ -43,6 +46,7 @@ export class SqlitePins {
   readonly #selectManifests: StatementSync;
   readonly #countReferred: StatementSync;
   readonly #selectRepositories: StatementSync;
+  readonly #vouched: RowsInMemory<VouchedEntry>;
   readonly #written = new LRUCache<string, true>({ max: WRITTEN_CLOSURES });
 
   /** @param precisionMs - a pin verified again within this many milliseconds is not written again */
@@ -71,6 +75,7 @@ export class SqlitePins {
     this.#countReferred = file.prepare(
       "SELECT count(*) AS n FROM vouched WHERE repository = ? AND kind IN ('referred-manifest', 'referred-blob')",
     );
+    this.#vouched = new RowsInMemory(file, ENTRIES_IN_MEMORY);
     this.#selectRepositories = file.prepare('SELECT DISTINCT repository FROM pin');
   }
 
@@ -200,6 +205,7 @@ export class SqlitePins {
         return true;
       });
     });
+    this.#vouched.forget();
     if (isRecorded) this.#written.set(key, true);
     return isRecorded;
   }
@@ -219,7 +225,11 @@ export class SqlitePins {
   }
 
   #content(repository: Repository, digest: Digest, isReferred: boolean): Descriptor | undefined {
-    const entry = this.#file.run(() => this.#entry(repositoryName(repository), digest));
+    const name = repositoryName(repository);
+    // Neither part can contain a space by its grammar.
+    const entry = this.#vouched.get(`${name} ${digest}`, () =>
+      this.#file.run(() => this.#entry(name, digest)),
+    );
     if (entry === undefined || entry.isReferred !== isReferred) return undefined;
     return { mediaType: entry.mediaType, digest, size: entry.size, kind: entry.kind };
   }
