@@ -64,6 +64,8 @@ class CompiledPolicy implements Policy {
   readonly #denied: ReadonlyMap<Rule, DenyList>;
   /** Least recently used first. Bounded, because clients choose the names that are asked for. */
   readonly #memo = new Map<string, RepositoryRules>();
+  /** The same by the very object that was asked about, which is the same one from request to request. */
+  readonly #byObject = new WeakMap<Repository, RepositoryRules>();
 
   constructor(entries: readonly RuleEntry[], denied: ReadonlyMap<Rule, DenyList>) {
     this.#entries = entries.toSorted(compareEntries);
@@ -75,6 +77,14 @@ class CompiledPolicy implements Policy {
   }
 
   rulesOf(repository: Repository): RepositoryRules {
+    const known = this.#byObject.get(repository);
+    if (known !== undefined) return known;
+    const rules = this.#rulesOfName(repository);
+    this.#byObject.set(repository, rules);
+    return rules;
+  }
+
+  #rulesOfName(repository: Repository): RepositoryRules {
     const name = repositoryName(repository);
     const known = this.#memo.get(name);
     const rules = known ?? this.#find(repository);

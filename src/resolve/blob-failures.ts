@@ -30,6 +30,7 @@ export class FailedDigests {
 
   /** @throws {UpstreamError} `digest_mismatch` while a failure of this blob is remembered */
   requireNone(repository: Repository, digest: Digest): void {
+    if (this.#untilMs.size === 0) return;
     const key = keyOf(repository, digest);
     const untilMs = this.#untilMs.get(key);
     if (untilMs === undefined) return;

@@ -140,7 +140,12 @@ export class Exchange<
       const abort = new AbortController();
       this.#abort = abort;
       if (this.response.destroyed) abort.abort();
-      else this.response.once('close', () => abort.abort());
+      else {
+        this.response.once('close', () => {
+          // With the answer out nobody waits for anything any more, and making a reason for each request costs.
+          if (this.isHungUp) abort.abort();
+        });
+      }
     }
     return this.#abort.signal;
   }
