@@ -8,6 +8,11 @@ import type { DurableState } from '../store/durable-state.ts';
 import { DiskManifestStore } from '../store/manifest-store.ts';
 import { SqliteState } from '../store/sqlite-state.ts';
 
+/** Memory for small blobs, which an image's configuration is: some thousand of them. */
+const SMALL_CONTENT_BYTES = 16 * 1024 * 1024;
+/** Files of blobs that stay open for a moment after they were read. */
+const IDLE_FILES = 64;
+
 /** What outlives a configuration: everything on disk, and the guard of the clock that rests on it. */
 export interface Stores {
   readonly state: DurableState;
@@ -41,6 +46,8 @@ export function openStores(
     maxBytes: config.cache.maxBytes,
     clock,
     events: events('blob'),
+    memoryBytes: SMALL_CONTENT_BYTES,
+    maxIdleFiles: IDLE_FILES,
   });
   const manifests = new DiskManifestStore({
     folder: join(config.dataFolder, 'manifests'),

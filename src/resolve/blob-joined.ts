@@ -105,13 +105,16 @@ export class JoinedBlobs implements BlobProvider {
     signal: AbortSignal | undefined,
   ): Promise<BlobContent | undefined> {
     const { store } = this.#options;
-    const { digest, size } = descriptor;
-    let content = await untilAborted(store.open(digest), signal);
+    const { digest } = descriptor;
+    let content = store.openNow(digest) ?? (await untilAborted(store.open(digest), signal));
     // It may have come into the store while we looked: one more look is cheaper than one more download.
     if (content === undefined && store.has(digest)) {
       content = await untilAborted(store.open(digest), signal);
     }
-    if (content === undefined) return undefined;
+    return content && this.#ofSize(content, descriptor);
+  }
+
+  #ofSize(content: StoredContent, { digest, size }: BlobDescriptor): BlobContent {
     if (content.size === size) return new StoredBlob(content, this.#buffers);
     const receivedBytes = content.size;
     content.close();

@@ -5,6 +5,8 @@ import type { ContentCheck } from './blob-check.ts';
 export interface StoredContent {
   /** Length in bytes. */
   readonly size: number;
+  /** All of it, when it is in memory; never changed. */
+  readonly bytes?: Uint8Array;
   /**
    * Reads bytes from `position` on into `buffer`.
    *
@@ -41,6 +43,8 @@ export interface ContentWriter {
 export interface ContentStore {
   /** Whether the content is thought to be there, without looking. */
   has(digest: Digest): boolean;
+  /** Opens content that is in memory, without waiting; undefined says nothing about what `open` would find. */
+  openNow(digest: Digest): StoredContent | undefined;
   /** Opens content whose digest was verified by this process; undefined when it is not there or is broken. */
   open(digest: Digest): Promise<StoredContent | undefined>;
   /** Begins to store content of `size` bytes; a store that cannot store gives a writer that says so. */

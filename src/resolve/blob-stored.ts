@@ -18,9 +18,15 @@ export class StoredBlob implements BlobContent {
   }
 
   async send(sink: Writable, range: ByteRange, signal?: AbortSignal): Promise<void> {
+    const { bytes } = this.#content;
+    if (bytes !== undefined && isOpen(sink) && signal?.aborted !== true) {
+      // So little, and shared with all who read it, that nothing is gained by waiting until the sink has room.
+      sink.write(bytes.subarray(range.start, range.end));
+      return;
+    }
     const source: SendSource = {
       sendable: () => this.size,
-      chunkAt: () => undefined,
+      chunkAt: (position) => this.#content.bytes?.subarray(position),
       read: (buffer, position) => this.#content.read(buffer, position),
       changed: () => Promise.resolve(),
       wake: () => undefined,
@@ -32,4 +38,8 @@ export class StoredBlob implements BlobContent {
   close(): void {
     this.#content.close();
   }
+}
+
+function isOpen(sink: Writable): boolean {
+  return !sink.destroyed && !sink.writableEnded;
 }

@@ -20,6 +20,8 @@ export interface ContentIndexOptions {
   readonly maxBytes: number;
   readonly clock: Clock;
   readonly events: ContentStoreEvents;
+  /** Told of every entry that is gone, or is about to be replaced. */
+  readonly onRemoved?: (digest: Digest) => void;
 }
 
 interface Entry {
@@ -214,6 +216,7 @@ export class ContentIndex {
     if (entry === undefined) return false;
     this.#entries.delete(digest);
     this.#totalBytes -= entry.size;
+    this.#options.onRemoved?.(digest);
     return true;
   }
 

@@ -1,13 +1,15 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, lutimes, open } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, hasDigest } from '../oci/digest.ts';
 import type { ContentStore, ContentWriter, StoredContent } from '../resolve/blob-ports.ts';
 import { type ContentStoreEvents, NO_CONTENT_EVENTS } from './content-events.ts';
 import { ContentIndex } from './content-index.ts';
 import { ContentLayout } from './content-layout.ts';
-import { openForReading, removeBroken, verifyFile } from './content-verify.ts';
+import { ContentInMemory, ContentMemory } from './content-memory.ts';
+import { openUnseen, removeBroken, verifyFile } from './content-verify.ts';
 import { DiskContentWriter, NO_WRITER } from './content-writer.ts';
+import { type OpenFile, OpenFiles } from './open-files.ts';
 
 /** Where and how much a `DiskContentStore` stores. */
 export interface DiskContentStoreOptions {
@@ -17,6 +19,10 @@ export interface DiskContentStoreOptions {
   readonly maxBytes: number;
   readonly clock: Clock;
   readonly events?: ContentStoreEvents;
+  /** The most bytes of small content (up to 64 KiB each) kept in memory; default 0, none. */
+  readonly memoryBytes?: number;
+  /** How many files may stay open for the next reader; default 0, none. */
+  readonly maxIdleFiles?: number;
   /** Opens a temporary file exclusively, for reading and writing; tests pass one that fails. */
   readonly openTemporary?: (path: string) => Promise<FileHandle>;
 }
@@ -30,6 +36,8 @@ export class DiskContentStore implements ContentStore {
   readonly #index: ContentIndex;
   readonly #events: ContentStoreEvents;
   readonly #maxBytes: number;
+  readonly #memory: ContentMemory;
+  readonly #files: OpenFiles;
   readonly #openTemporary: (path: string) => Promise<FileHandle>;
   readonly #verifications = new SingleFlight<Digest, boolean>();
   #isClosed = false;
@@ -39,7 +47,15 @@ export class DiskContentStore implements ContentStore {
     this.#layout = new ContentLayout(options.folder);
     this.#events = options.events ?? NO_CONTENT_EVENTS;
     this.#maxBytes = maxBytes;
-    this.#index = new ContentIndex({ layout: this.#layout, maxBytes, clock, events: this.#events });
+    this.#memory = new ContentMemory(options.memoryBytes ?? 0);
+    this.#files = new OpenFiles({ maxIdle: options.maxIdleFiles ?? 0, clock });
+    this.#index = new ContentIndex({
+      ...{ layout: this.#layout, maxBytes, clock, events: this.#events },
+      onRemoved: (digest) => {
+        this.#memory.drop(digest);
+        this.#files.drop(digest);
+      },
+    });
     this.#openTemporary = options.openTemporary ?? openExclusively;
   }
 
@@ -66,6 +82,7 @@ export class DiskContentStore implements ContentStore {
   /** Ends background work; what is open stays readable until it is closed. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#files.close();
     await this.#index.close();
   }
 
@@ -73,7 +90,21 @@ export class DiskContentStore implements ContentStore {
     return this.#index.has(digest);
   }
 
+  openNow(digest: Digest): StoredContent | undefined {
+    const content = this.#memory.get(digest);
+    if (content === undefined) return undefined;
+    const seconds = this.#index.noteUse(digest);
+    if (seconds !== undefined) {
+      const path = this.#layout.pathOf(digest);
+      this.#set(digest, seconds, lutimes(path, seconds, seconds)).catch(() => undefined);
+    }
+    this.#events.hit();
+    return content;
+  }
+
   async open(digest: Digest): Promise<StoredContent | undefined> {
+    const inMemory = this.openNow(digest);
+    if (inMemory !== undefined) return inMemory;
     // More than one turn only when the file is replaced between being verified and being opened.
     for (let turn = 0; turn < 3; turn += 1) {
       const content = await this.#openVerified(digest);
@@ -105,26 +136,54 @@ export class DiskContentStore implements ContentStore {
 
   async #openVerified(digest: Digest): Promise<StoredContent | undefined> {
     const release = this.#index.hold(digest);
-    const handle = await openForReading(this.#layout.pathOf(digest));
+    const file = this.#files.take(digest) ?? (await this.#openFile(digest));
     try {
-      const stamp = await handle?.stat({ bigint: true });
-      if (handle !== undefined && stamp !== undefined && this.#index.isVerified(digest, stamp)) {
-        await this.#touch(digest, handle);
-        return new OpenFile(handle, Number(stamp.size), release);
-      }
+      const content = file && (await this.#contentOf(digest, file, release));
+      if (content !== undefined) return content;
     } catch {
       // What cannot be looked at is not verified.
     }
+    this.#files.drop(digest);
+    file?.release();
     release();
-    await handle?.close();
     return undefined;
   }
 
-  async #touch(digest: Digest, handle: FileHandle): Promise<void> {
+  async #openFile(digest: Digest): Promise<OpenFile | undefined> {
+    const handle = await openUnseen(this.#layout.pathOf(digest));
+    return handle && this.#files.add(digest, handle);
+  }
+
+  /** The content of an open file if it is still the one that was verified; then it closes the file, too. */
+  async #contentOf(
+    digest: Digest,
+    file: OpenFile,
+    release: () => void,
+  ): Promise<StoredContent | undefined> {
+    const { handle } = file;
+    const stamp = await handle.stat({ bigint: true });
+    // Without links it was removed from its place while it was open.
+    if (!stamp.isFile() || stamp.nlink === 0n) return undefined;
+    if (!this.#index.isVerified(digest, stamp)) return undefined;
     const seconds = this.#index.noteUse(digest);
-    if (seconds === undefined) return;
-    // Where the time cannot be set, only the order of eviction after a restart suffers.
-    await handle.utimes(seconds, seconds).catch(() => this.#index.noteUntouched(digest, seconds));
+    if (seconds !== undefined) await this.#set(digest, seconds, handle.utimes(seconds, seconds));
+    const size = Number(stamp.size);
+    if (!this.#memory.takes(size)) return new ContentOfFile(file, size, release);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const { bytesRead } = await handle.read(bytes, 0, size, 0);
+    // It may look like the file that was verified and be another one.
+    if (bytesRead !== size || !hasDigest(bytes, digest)) return undefined;
+    const content = new ContentInMemory(bytes);
+    // What the index has let go of meanwhile must not stay here.
+    if (this.#index.has(digest)) this.#memory.keep(digest, content);
+    file.release();
+    release();
+    return content;
+  }
+
+  /** Where the time cannot be set, only the order of eviction after a restart suffers. */
+  async #set(digest: Digest, seconds: number, setting: Promise<void>): Promise<void> {
+    await setting.catch(() => this.#index.noteUntouched(digest, seconds));
   }
 
   async #verify(digest: Digest): Promise<boolean> {
@@ -144,28 +203,27 @@ export class DiskContentStore implements ContentStore {
 }
 
 /** A file that was verified, kept open. */
-class OpenFile implements StoredContent {
+class ContentOfFile implements StoredContent {
   readonly size: number;
-  readonly #handle: FileHandle;
+  readonly #file: OpenFile;
   readonly #release: () => void;
   #isClosed = false;
 
-  constructor(handle: FileHandle, size: number, release: () => void) {
+  constructor(file: OpenFile, size: number, release: () => void) {
     this.size = size;
-    this.#handle = handle;
+    this.#file = file;
     this.#release = release;
   }
 
   async read(buffer: Uint8Array, position: number): Promise<number> {
-    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
+    const { bytesRead } = await this.#file.handle.read(buffer, 0, buffer.length, position);
     return bytesRead;
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // A descriptor of a file that was only read: closing it cannot lose anything.
-    this.#handle.close().catch(() => undefined);
+    this.#file.release();
     this.#release();
   }
 }

@@ -11,16 +11,21 @@ export type FileVerdict =
 
 const BUFFER_BYTES = 1024 * 1024;
 
-/** Opens a regular file for reading; undefined when there is none that can be opened. */
-export async function openForReading(path: string): Promise<FileHandle | undefined> {
-  let handle: FileHandle;
+/** Opens what is at a path for reading; undefined when there is nothing that can be opened, or a link. */
+export async function openUnseen(path: string): Promise<FileHandle | undefined> {
   try {
     // A link could lead anywhere; the store never makes any.
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch {
     // Whatever keeps it from being opened, the content is not at hand.
     return undefined;
   }
+}
+
+/** Opens a regular file for reading; undefined when there is none that can be opened. */
+export async function openForReading(path: string): Promise<FileHandle | undefined> {
+  const handle = await openUnseen(path);
+  if (handle === undefined) return undefined;
   const stat = await handle.stat().catch(() => undefined);
   if (stat?.isFile() === true) return handle;
   await handle.close();

@@ -12,89 +12,11 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import type { Digest } from '../../src/oci/digest.ts';
+import { test } from 'node:test';
 import { ContentCheck } from '../../src/resolve/blob-check.ts';
-import type { ContentStore, StoredContent } from '../../src/resolve/blob-ports.ts';
-import { DiskContentStore, type DiskContentStoreOptions } from '../../src/store/content-store.ts';
-import { beforeRemoval, type Sample, sampleOf, temporaryFolder } from '../support/blob-doubles.ts';
+import { sampleOf, temporaryFolder } from '../support/blob-doubles.ts';
 import { diskWithRoomFor } from '../support/failing-disk.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-
-class Counts {
-  hits = 0;
-  misses = 0;
-  evictedBytes = 0;
-  failedWrites = 0;
-  corruptEntries = 0;
-  total = 0;
-  hit(): void {
-    this.hits += 1;
-  }
-  miss(): void {
-    this.misses += 1;
-  }
-  evicted(bytes: number): void {
-    this.evictedBytes += bytes;
-  }
-  writeFailed(): void {
-    this.failedWrites += 1;
-  }
-  corrupt(): void {
-    this.corruptEntries += 1;
-  }
-  bytes(total: number): void {
-    this.total = total;
-  }
-}
-
-interface Opened {
-  readonly store: DiskContentStore;
-  readonly counts: Counts;
-  readonly clock: FakeClock;
-}
-
-async function openStore(
-  context: TestContext,
-  folder: string,
-  options: Partial<DiskContentStoreOptions> = {},
-): Promise<Opened> {
-  const counts = new Counts();
-  const clock = new FakeClock(new Date());
-  const store = new DiskContentStore({ folder, maxBytes: 1e9, clock, events: counts, ...options });
-  await store.start();
-  await store.indexed;
-  beforeRemoval(context, () => store.close());
-  return { store, counts, clock };
-}
-
-async function put(store: ContentStore, sample: Sample, bytes = sample.bytes): Promise<boolean> {
-  const writer = await store.create(sample.digest, sample.size);
-  const check = new ContentCheck(sample.digest, sample.size);
-  check.accept(bytes);
-  await writer.append([bytes.subarray(0, 10), bytes.subarray(10)]);
-  const isKept = await writer.commit(check);
-  await writer.close();
-  return isKept;
-}
-
-async function bytesOf(content: StoredContent | undefined): Promise<Buffer | undefined> {
-  if (content === undefined) return undefined;
-  const buffer = Buffer.alloc(content.size);
-  let position = 0;
-  for (;;) {
-    const count = await content.read(buffer.subarray(position), position);
-    if (count === 0) break;
-    position += count;
-  }
-  content.close();
-  return buffer.subarray(0, position);
-}
-
-function pathOf(folder: string, digest: Digest): string {
-  const hex = digest.slice('sha256:'.length);
-  return join(folder, 'v1', 'sha256', hex.slice(0, 2), hex);
-}
+import { bytesOf, openStore, pathOf, put } from '../support/opened-store.ts';
 
 test('content that was stored is read back, from any position', async (t) => {
   const { store, counts } = await openStore(t, await temporaryFolder(t));
@@ -195,13 +117,13 @@ const DAMAGES: readonly (readonly [string, (path: string) => Promise<void>, bool
 ];
 
 for (const [name, damage, isCorrupt] of DAMAGES) {
-  for (const moment of ['before a restart', 'under a running process'] as const) {
+  for (const moment of ['before a restart', 'under a running process', 'while open'] as const) {
     test(`damaged content is a miss and is removed: ${name}, ${moment}`, async (t) => {
       const folder = await temporaryFolder(t);
       const sample = sampleOf(9000);
-      let opened = await openStore(t, folder);
+      let opened = await openStore(t, folder, { maxIdleFiles: moment === 'while open' ? 4 : 0 });
       await put(opened.store, sample);
-      if (moment === 'under a running process') (await opened.store.open(sample.digest))?.close();
+      if (moment !== 'before a restart') (await opened.store.open(sample.digest))?.close();
       await damage(pathOf(folder, sample.digest));
       if (moment === 'before a restart') opened = await openStore(t, folder);
       const { store, counts } = opened;
