@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
@@ -14,15 +15,16 @@ import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
 import { RefusalHistory } from '../server/refusal-history.ts';
-import { RegistryListener } from '../server/registry-listener.ts';
 import type { StatusReport } from '../server/status-report.ts';
 import { AnswerCounts } from './answer-memory.ts';
 import { ClientMemory } from './client-memory.ts';
 import { collectCollectionGauges, collectionStatuses } from './collection-status.ts';
 import { observedCoreEvents } from './core-events.ts';
 import { collectExceptionGauges, exceptionStatus } from './exceptions.ts';
+import { FrontedListeners } from './fronted-listeners.ts';
 import { Generation, type Lasting } from './generation.ts';
 import { settingsThatLast } from './lasting-settings.ts';
+import { type ForListener, type Listeners, OwnListeners } from './listeners.ts';
 import { passedAnswer } from './passed.ts';
 import { ProcessLimits } from './process-limits.ts';
 import { Reloads, type ReloadTrigger } from './reloads.ts';
@@ -43,10 +45,13 @@ export interface AppOptions {
   readonly warnings?: readonly ConfigProblem[];
   /** Reads the configuration anew, for `reload`; default: the one given stays. @throws {ConfigError} */
   readonly load?: () => Promise<LoadedConfig>;
+  /** The program of worker processes; needed where the configuration asks for some. */
+  readonly frontProgram?: URL;
 }
 
 /** One running Pinnace: all listeners with everything behind them. */
 export class App {
+  readonly #options: AppOptions;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #metrics: Metrics;
@@ -58,7 +63,7 @@ export class App {
   #generation: Generation;
   /** What was in force before and still has requests to answer. */
   readonly #retiring = new Set<Generation>();
-  #listeners: ReadonlyMap<string, RegistryListener> = new Map();
+  #listeners: Listeners | undefined;
   #decoys: DecoyIssuer | undefined;
   #admin: AdminListener | undefined;
   #adminAddress: AddressInfo | undefined;
@@ -69,7 +74,9 @@ export class App {
    * @throws {ConfigError} `config_invalid` when trust cannot begin at a root file
    * @throws {StateError} `state_unreadable`
    */
-  constructor({ config, clock, logSink, warnings = [], load }: AppOptions) {
+  constructor(options: AppOptions) {
+    const { config, clock, logSink, warnings = [], load } = options;
+    this.#options = options;
     this.#clock = clock;
     this.#startedAt = clock.now();
     this.#log = new Log(logSink, { level: config.log.level });
@@ -113,21 +120,13 @@ export class App {
     const secret = await this.#stores.state.secret(DECOY_SECRET);
     const decoys = new DecoyIssuer({ secret, clock: this.#clock });
     this.#decoys = decoys;
-    this.#listeners = new Map(
-      config.listeners.map((listener) => [
-        listener.name,
-        new RegistryListener({
-          ...listener.address,
-          ...this.#generation.forListener(listener, decoys),
-        }),
-      ]),
+    this.#listeners = this.#createListeners(config, (listener) =>
+      this.#generation.forListener(listener, decoys),
     );
-    for (const [name, listener] of this.#listeners) {
-      this.addresses.set(name, await listener.start());
-    }
+    await this.#listeners.start((name, address) => this.addresses.set(name, address));
     this.#generation.start();
     this.#isReady = true;
-    this.#log.event('server.started', { version: VERSION, listeners: this.#listeners.size });
+    this.#log.event('server.started', { version: VERSION, listeners: this.addresses.size });
   }
 
   /**
@@ -147,23 +146,36 @@ export class App {
 
   /** @throws {ConfigError} `config_invalid` for what only a restart can change; nothing has changed then */
   #apply({ config }: LoadedConfig): void {
-    const decoys = this.#decoys;
-    if (!this.#isReady || decoys === undefined) return;
+    const [decoys, listeners] = [this.#decoys, this.#listeners];
+    if (!this.#isReady || decoys === undefined || listeners === undefined) return;
     const before = this.#generation;
     const problems = settingsThatLast(before.config, config);
     if (problems.length > 0) throw new ConfigError('the configuration', problems);
     const next = new Generation(config, this.#lasting);
-    const commits = config.listeners.map((listener) =>
-      this.#listeners.get(listener.name)?.prepare(next.forListener(listener, decoys)),
+    const commit = listeners.prepare(config.listeners, (listener) =>
+      next.forListener(listener, decoys),
     );
     // From here on nothing fails and nothing waits: no request sees one half of each.
-    for (const commit of commits) commit?.();
     this.#generation = next;
+    commit();
     this.#lasting.limits.configure(config.limits);
     this.#log.setLevel(config.log.level);
     this.#metrics.configure(namesOf(config));
     next.start();
     this.#retire(before);
+  }
+
+  #createListeners(config: Config, now: ForListener): Listeners {
+    const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
+    if (workers === 1) return new OwnListeners(config.listeners, now);
+    const { frontProgram } = this.#options;
+    if (frontProgram === undefined) throw new Error('no program for worker processes is named');
+    return new FrontedListeners(config.listeners, now, {
+      ...{ workers, program: frontProgram, dataFolder: config.dataFolder },
+      contentFolder: this.#stores.contentFolder,
+      logLevel: () => this.#generation.config.log.level,
+      ...{ clock: this.#clock, log: this.#log, metrics: this.#metrics },
+    });
   }
 
   #retire(generation: Generation): void {
@@ -178,10 +190,9 @@ export class App {
     this.#isReady = false;
     this.#log.event('server.stopping');
     const drainMs = this.#generation.config.limits.drainTimeoutMs;
-    const listeners = [...this.#listeners.values()];
     const generations = [this.#generation, ...this.#retiring];
     await Promise.all([
-      ...listeners.map((listener) => listener.stop({ drainMs })),
+      this.#listeners?.stop({ drainMs }),
       this.#generation.ownCollections.stop({ drainMs }),
     ]);
     try {
@@ -226,7 +237,7 @@ export class App {
       ports: {
         metrics: { contentType: metrics.contentType, render: () => metrics.render() },
         status: () => this.#status(),
-        isReady: () => this.#isReady,
+        isReady: () => this.#isReady && this.#listeners?.isAccepting === true,
         refresh: (repository, { signal }) => this.#refresh(repository, signal),
         passed: (question) =>
           passedAnswer(question, {

@@ -10,6 +10,7 @@ export function settingsThatLast(current: Config, next: Config): readonly Config
     ...differing('data', current.dataFolder, next.dataFolder),
     ...differing('state', current.state, next.state),
     ...differing('cache', current.cache, next.cache),
+    ...differing('workers', current.workers, next.workers),
     ...differing('admin.address', current.admin.address, next.admin.address),
     ...listenerProblems(current.listeners, next.listeners),
     ...certificateProblems(current, next),

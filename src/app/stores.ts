@@ -17,6 +17,8 @@ const IDLE_FILES = 64;
 export interface Stores {
   readonly state: DurableState;
   readonly content: DiskContentStore;
+  /** Where that is. */
+  readonly contentFolder: string;
   readonly manifests: DiskManifestStore;
   readonly clockGuard: ClockGuard;
   /** Looks at what is on disk; afterwards pulls can be answered. */
@@ -41,8 +43,9 @@ export function openStores(
   },
 ): Stores {
   const state = SqliteState.open(config.dataFolder, { clock });
+  const contentFolder = join(config.dataFolder, 'content');
   const content = new DiskContentStore({
-    folder: join(config.dataFolder, 'content'),
+    folder: contentFolder,
     maxBytes: config.cache.maxBytes,
     clock,
     events: events('blob'),
@@ -58,9 +61,7 @@ export function openStores(
   const clockGuard = new ClockGuard(clock, state);
   return {
     state,
-    content,
-    manifests,
-    clockGuard,
+    ...{ content, contentFolder, manifests, clockGuard },
     async start() {
       await clockGuard.start();
       await Promise.all([content.start(), manifests.start()]);

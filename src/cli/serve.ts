@@ -50,6 +50,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   return EXIT.ok;
 }
 
+/** Beside this file, with the same ending. */
+const FRONT_PROGRAM = new URL(import.meta.url.replace(/serve(\.[jt]s)$/, 'front-main$1'));
+
 function warn({ warnings }: LoadedConfig, { config, stderr }: ServeOptions): void {
   if (warnings.length === 0) return;
   stderr.write(`${printable(config)} is doubtful:\n\n${formatProblems(warnings)}\n\n`);
@@ -66,7 +69,8 @@ async function runUntil(
 ): Promise<void> {
   const { loaded, files, hangup, options } = running;
   const load = (): Promise<LoadedConfig> => files.load();
-  const app = new App({ ...loaded, load, clock: systemClock, logSink: options.stdout });
+  const shared = { clock: systemClock, logSink: options.stdout, frontProgram: FRONT_PROGRAM };
+  const app = new App({ ...loaded, ...shared, load });
   const onChange = (): Promise<void> => app.reload('files');
   const watch = new ConfigWatch(files, { clock: systemClock, onChange });
   try {

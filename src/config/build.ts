@@ -52,6 +52,7 @@ export class ConfigBuilder {
       cache: file.cache,
       log: file.log,
       limits: limitsOf(file.limits),
+      workers: file.workers,
       canaries: file.canaries,
     };
   }

@@ -120,6 +120,8 @@ export interface Config {
   readonly cache: CacheConfig;
   readonly log: { readonly level: LogLevel };
   readonly limits: LimitsConfig;
+  /** Processes that serve engines; 1: there is only this one. */
+  readonly workers: number | 'auto';
   /** Whether the canaries of `pinnace doctor` are answered. */
   readonly canaries: boolean;
 }

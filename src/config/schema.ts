@@ -38,10 +38,15 @@ export interface ConfigFile {
   readonly log: { readonly level: LogLevel };
   readonly limits: LimitsEntry;
   readonly canaries: boolean;
+  readonly workers: number | 'auto';
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const NAME_PROBLEM = 'is not a name (lower-case letters, digits and dashes, at most 63)';
+
+/** More than the cores of any machine that is worth it. */
+const MAX_WORKERS = 256;
+const WORKERS_PROBLEM = `is neither auto nor a whole number from 1 to ${MAX_WORKERS}`;
 
 const nameSchema = z.string().regex(NAME, NAME_PROBLEM);
 
@@ -134,6 +139,13 @@ export const configSchema: z.ZodType<ConfigFile> = z
       .prefault({})
       .meta({ description: 'Log lines, as JSON on standard output.' }),
     limits: limitsSchema.prefault({}),
+    workers: z
+      .union([z.literal('auto'), z.int().min(1).max(MAX_WORKERS)], WORKERS_PROBLEM)
+      .prefault(1)
+      .meta({
+        description:
+          'Processes that serve engines: 1 is one process that does everything, more share the connections, auto is one for each core.',
+      }),
     canaries: flag({
       text: 'Answer the canaries of pinnace doctor: the names pinnace-canary/signed, /unsigned and /tampered of every registry.',
     }).prefault(true),

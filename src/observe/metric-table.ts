@@ -61,6 +61,8 @@ export interface MetricRow {
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** Upper bounds in seconds; histograms only. */
   readonly buckets?: readonly number[];
+  /** How values of several processes become one; default: they are added up. */
+  readonly together?: 'max' | 'first';
 }
 
 /**
@@ -72,6 +74,17 @@ export const METRIC_TABLE = {
     type: 'gauge',
     help: 'Always 1; the version of Pinnace and of Node.js are in the labels.',
     labels: { version: CONFIGURED, node: CONFIGURED },
+    together: 'first',
+  },
+  pinnace_workers: {
+    type: 'gauge',
+    help: 'Worker processes that serve connections now; 0 where one process does everything.',
+    labels: {},
+  },
+  pinnace_worker_restarts_total: {
+    type: 'counter',
+    help: 'Worker processes that ended unasked and were replaced.',
+    labels: {},
   },
   pinnace_requests_total: {
     type: 'counter',
@@ -319,7 +332,8 @@ export const METRIC_TABLE = {
   },
   pinnace_event_loop_delay_seconds: {
     type: 'gauge',
-    help: 'Delay of the event loop since the last collection.',
+    help: 'Delay of the event loop since the last collection; of several processes the longest.',
     labels: { quantile: ['0.5', '0.99', '1'] },
+    together: 'max',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;

@@ -1,10 +1,13 @@
 import { type ELDHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import {
+  AggregatorRegistry,
   Counter,
   collectDefaultMetrics,
   Gauge,
   Histogram,
   type HistogramConfiguration,
+  type MetricObjectWithValues,
+  type MetricValue,
   Registry,
 } from 'prom-client';
 import { REASON_CODES, type ReasonCode } from '../base/reason-code.ts';
@@ -56,9 +59,14 @@ export interface Tally {
   total: number;
 }
 
+/** All that one process has counted, as it can be told to another one. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
+
 /** What the metrics need to know at the start. */
 export interface MetricsOptions extends ConfiguredNames {
   readonly version: string;
+  /** Whether they only add to those of another process, which has all series at zero already; default false. */
+  readonly isFront?: boolean;
   /** Whether the metrics of the process and of Node.js are exported too; default true. */
   readonly processMetrics?: boolean;
 }
@@ -87,11 +95,14 @@ export class Metrics {
     buckets: METRIC_TABLE[REQUEST_DURATION].buckets,
   });
   readonly #loopDelay: ELDHistogram;
+  #others: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
 
   constructor(options: MetricsOptions) {
     for (const [name, row] of Object.entries(METRIC_TABLE)) this.#register(name, row);
-    this.#startAtZero();
-    this.configure(options);
+    if (options.isFront !== true) {
+      this.#startAtZero();
+      this.configure(options);
+    }
     this.set('pinnace_build_info', { version: options.version, node: process.version }, 1);
     this.#loopDelay = monitorEventLoopDelay({ resolution: 20 });
     this.#loopDelay.enable();
@@ -202,13 +213,33 @@ export class Metrics {
     this.#collectors.push(collector);
   }
 
+  /** Has `counts` asked at each `render` for what other processes have counted, to be added up. */
+  addFrom(counts: () => Promise<readonly MetricsSnapshot[]>): void {
+    this.#others = counts;
+  }
+
   /** All metrics in Prometheus' text format. */
   async render(): Promise<string> {
+    if (this.#others !== undefined) {
+      const others = await this.#others();
+      return await registryOf([await this.snapshot(), ...others]).metrics();
+    }
+    this.#collect();
+    this.#collectLoopDelay();
+    return await this.#registry.metrics();
+  }
+
+  /** What this process has counted. @param options.isInterim - the event loop's delay is measured on; default false */
+  async snapshot(options: { readonly isInterim?: boolean } = {}): Promise<MetricsSnapshot> {
+    this.#collect();
+    if (options.isInterim !== true) this.#collectLoopDelay();
+    return await this.#registry.getMetricsAsJSON();
+  }
+
+  #collect(): void {
     for (const collector of this.#collectors) collector();
     for (const { collect } of this.#tallies.values()) collect();
     this.#collectRequests();
-    this.#collectLoopDelay();
-    return await this.#registry.metrics();
   }
 
   /** Stops watching the event loop. */
@@ -223,6 +254,7 @@ export class Metrics {
       help: row.help,
       labelNames: Object.keys(row.labels),
       registers: [this.#registry],
+      ...(row.together === undefined ? {} : { aggregator: row.together }),
     };
     if (name === REQUEST_DURATION) {
       new KeptHistogram({ ...common, buckets: [] }, this.#requestDurations);
@@ -280,6 +312,22 @@ export class Metrics {
   }
 }
 
+/** What several processes have counted, as if one had. */
+export async function addUpMetrics(
+  snapshots: readonly MetricsSnapshot[],
+): Promise<MetricsSnapshot> {
+  return await registryOf(snapshots).getMetricsAsJSON();
+}
+
+/** What stays counted when a process is gone: sums that must never go down, and nothing that was true of it alone. */
+export function countersOf(snapshot: MetricsSnapshot): MetricsSnapshot {
+  return snapshot.filter(({ type }) => type.toString() !== 'gauge');
+}
+
+function registryOf(snapshots: readonly MetricsSnapshot[]): Registry {
+  return AggregatorRegistry.aggregate<typeof Registry.PROMETHEUS_CONTENT_TYPE>([...snapshots]);
+}
+
 /** A histogram whose numbers are kept elsewhere. */
 class KeptHistogram extends Histogram {
   readonly #options: { readonly name: string; readonly help: string };
@@ -294,7 +342,8 @@ class KeptHistogram extends Histogram {
   /** What prom-client's registry asks of a metric, and what `get` is made of there. */
   getForPromString(): Promise<object> {
     const { name, help } = this.#options;
-    const values = this.#counts.series();
+    // What tells other processes of it takes each series apart from the labels that it shares; these share none.
+    const values = this.#counts.series().map((series) => ({ ...series, sharedLabels: {} }));
     return Promise.resolve({ name, help, type: 'histogram', aggregator: 'sum', values });
   }
 }

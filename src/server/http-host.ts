@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
@@ -27,9 +27,10 @@ export interface TlsIdentity {
 
 /** Options of an `HttpHost`. */
 export interface HttpHostOptions {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
+  /** Default: this machine alone. */
+  readonly host?: string;
+  /** Default 0: takes any free port. */
+  readonly port?: number;
   readonly tls?: TlsIdentity;
   readonly limits?: Partial<HttpLimits>;
   readonly clock: Clock;
@@ -37,9 +38,14 @@ export interface HttpHostOptions {
   readonly onRequest: (request: IncomingMessage, response: HttpResponse) => void;
   /** Whether clients may choose HTTP/2 when the connection is made; needs `tls`. Default false. */
   readonly http2?: boolean;
+  /** Whether requests by HTTP/1.1 have to say a host; default true. */
+  readonly requireHost?: boolean;
   /** Told of bytes that were not an HTTP request, by Node's error code. */
   readonly onBadRequest?: (code: string, client: string | undefined) => void;
 }
+
+/** Connections that may wait to be accepted, if the system allows as many: by a local socket one more is an error at once. */
+const LOCAL_BACKLOG = 4096;
 
 /** One bound HTTP or HTTPS socket with its limits, and an orderly end. */
 export class HttpHost {
@@ -53,6 +59,9 @@ export class HttpHost {
   #caChanges = 0;
   readonly #madeAt = new WeakMap<Socket, number>();
   readonly #http2: Http2Sessions | undefined;
+  /** Connections that somebody else accepted; the server does not count them. */
+  readonly #taken = new Set<Socket>();
+  #lastLeft: (() => void) | undefined;
   #isDraining = false;
   #stopped: Promise<void> | undefined;
 
@@ -66,6 +75,7 @@ export class HttpHost {
       keepAliveTimeout: this.#limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(5_000, this.#limits.headersTimeoutMs),
       noDelay: true,
+      requireHostHeader: options.requireHost ?? true,
     };
     this.#server =
       options.tls === undefined
@@ -94,15 +104,32 @@ export class HttpHost {
 
   /** Binds the socket. @throws {Error} of `node:net`, for example with code `EADDRINUSE` */
   async start(): Promise<AddressInfo> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', reject);
-    this.#server.listen(this.#options.port, this.#options.host, resolve);
-    await promise;
-    this.#server.off('error', reject);
+    const { host = '127.0.0.1', port = 0 } = this.#options;
+    await this.#bind({ host, port });
     return this.address();
   }
 
-  /** Where the socket is bound. @throws {Error} when it is not */
+  /** Binds a socket in the file system instead. @throws {Error} of `node:net` */
+  async startAt(path: string): Promise<void> {
+    await this.#bind({ path, backlog: LOCAL_BACKLOG });
+  }
+
+  /** Serves a connection that was accepted elsewhere as if it had come by the bound socket. */
+  take(socket: Socket): void {
+    if (this.#isDraining || this.#taken.size >= this.#limits.maxConnections) {
+      socket.destroy();
+      return;
+    }
+    this.#taken.add(socket);
+    socket.once('close', () => {
+      this.#taken.delete(socket);
+      if (this.#taken.size === 0) this.#lastLeft?.();
+    });
+    socket.setNoDelay(true);
+    this.#server.emit('connection', socket);
+  }
+
+  /** The address that is bound. @throws {Error} when there is none */
   address(): AddressInfo {
     const address = this.#server.address();
     if (address === null || typeof address === 'string')
@@ -119,8 +146,8 @@ export class HttpHost {
   prepareIdentity(identity: TlsIdentity): () => void {
     const server = this.#server;
     if (!(server instanceof TlsServer)) throw new Error('the listener does not speak TLS');
+    requireUsableIdentity(identity);
     const options = contextOf(identity);
-    createSecureContext(options);
     return () => {
       server.setSecureContext(options);
       // A client that the new CA does not know must not go on for as long as it keeps its connection.
@@ -157,10 +184,25 @@ export class HttpHost {
       this.#http2?.destroy();
     });
     await promise;
+    if (this.#taken.size > 0) await this.#untilLastLeft();
     deadline.cancel();
     // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
     // they wait for is taken away too.
     for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async #bind(place: ListenOptions): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.listen(place, resolve);
+    await promise;
+    this.#server.off('error', reject);
+  }
+
+  async #untilLastLeft(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastLeft = resolve;
+    await promise;
   }
 
   /** Connections on which the client chose HTTP/2 are led past the reader of HTTP/1.1, which gets all others. */
@@ -215,6 +257,11 @@ export class HttpHost {
     this.#answers.set(socket, { last: answer });
     socket.once('close', () => this.#answers.delete(socket));
   }
+}
+
+/** @throws {Error} of `node:tls` for a certificate or key that cannot be used */
+export function requireUsableIdentity(identity: TlsIdentity): void {
+  createSecureContext(contextOf(identity));
 }
 
 function contextOf({ cert, key, clientCa }: TlsIdentity): SecureContextOptions {

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { Log } from '../observe/log.ts';
 import { HttpHost, type TlsIdentity } from './http-host.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
@@ -53,22 +54,8 @@ export class RegistryListener {
 
   /** Binds the socket. @throws {Error} of `node:net`, for example with code `EADDRINUSE` */
   async start(): Promise<AddressInfo> {
-    const { profile, context, tls } = this.#options;
     const address = await this.#host.start();
-    context.log.event('listener.started', {
-      listener: profile.name,
-      address: address.address,
-      port: address.port,
-      tls: tls !== undefined,
-      refusal: profile.refusal,
-    });
-    if (profile.refusal === 'deny' && profile.naming.defaultRegistry === 'docker.io') {
-      context.log.event('listener.warning', {
-        listener: profile.name,
-        warning:
-          'engines that use this listener as a mirror of docker.io go to Docker Hub when a pull is refused: set refusal to hard-stop',
-      });
-    }
+    announceListener(this.#options.context.log, address, this.#options);
     return address;
   }
 
@@ -92,4 +79,20 @@ export class RegistryListener {
   async stop(options: { readonly drainMs: number }): Promise<void> {
     await this.#host.stop(options);
   }
+}
+
+/** Says in the log where a listener is bound now, and what is doubtful about it. */
+export function announceListener(
+  log: Log,
+  { address, port }: AddressInfo,
+  { profile, tls }: Pick<NextConfiguration, 'profile' | 'tls'>,
+): void {
+  const { name: listener, refusal } = profile;
+  log.event('listener.started', { listener, address, port, tls: tls !== undefined, refusal });
+  if (refusal !== 'deny' || profile.naming.defaultRegistry !== 'docker.io') return;
+  log.event('listener.warning', {
+    listener,
+    warning:
+      'engines that use this listener as a mirror of docker.io go to Docker Hub when a pull is refused: set refusal to hard-stop',
+  });
 }

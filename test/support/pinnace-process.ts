@@ -82,9 +82,9 @@ export class PinnaceProcess implements AsyncDisposable {
       .filter((line) => line['event'] === event);
   }
 
-  /** Waits for the first line of an event. @throws {Error} when the process ends without */
-  async untilLogged(event: string): Promise<void> {
-    while (this.logged(event).length === 0) {
+  /** Waits for so many lines of an event. @throws {Error} when the process ends without */
+  async untilLogged(event: string, count = 1): Promise<void> {
+    while (this.logged(event).length < count) {
       if (this.#hasEnded) throw new Error(`ended without ${event}: ${this.#stderr}`);
       await Promise.race([once(this.#child.stdout ?? this.#child, 'data'), this.#ended]);
     }

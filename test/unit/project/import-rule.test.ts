@@ -117,6 +117,20 @@ const ROWS: readonly Row[] = [
   },
   { file: 'src/server/relay.ts', allowed: ['http-proxy-3'], forbidden: ['undici', 'node:fs'] },
   {
+    file: 'src/front/planted.ts',
+    allowed: ['../server/http-host.ts', '../resolve/blob-stored.ts', 'node:http', 'lru-cache'],
+    forbidden: [
+      '../app/app.ts',
+      '../metadata/collection.ts',
+      '../config/config.ts',
+      '../upstream/http-client.ts',
+      'node:child_process',
+      'node:cluster',
+      'prom-client',
+    ],
+  },
+  { file: 'src/front/front-process.ts', allowed: ['node:child_process'], forbidden: ['undici'] },
+  {
     file: 'src/app/planted.ts',
     allowed: ['../store/errors.ts', '../server/relay.ts', '../config/config.ts'],
     forbidden: ['../cli/program.ts', 'undici', 'prom-client'],
@@ -132,6 +146,11 @@ const ROWS: readonly Row[] = [
       'zod',
       'node:child_process',
     ],
+  },
+  {
+    file: 'src/cli/front-main.ts',
+    allowed: ['../front/front-program.ts'],
+    forbidden: ['../app/app.ts', 'commander'],
   },
   { file: 'src/cli/doctor-program.ts', allowed: ['node:child_process'], forbidden: ['undici'] },
 ];

@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { ListenerConfig } from '../config/config.ts';
+import { Door } from '../front/door.ts';
+import { Fleet } from '../front/fleet.ts';
+import { startFrontProcess } from '../front/front-process.ts';
+import { type InnerAnswer, InnerListener } from '../front/inner-listener.ts';
+import type { FrontListenerSettings, FrontSettings } from '../front/messages.ts';
+import { makeRunFolder, type RunFolder } from '../front/run-folder.ts';
+import type { Log, LogLevel } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { requireUsableIdentity } from '../server/http-host.ts';
+import { RegistryHandler } from '../server/registry-handler.ts';
+import { announceListener, type NextConfiguration } from '../server/registry-listener.ts';
+import type { ForListener, Listeners, OnBound } from './listeners.ts';
+
+/** What fronted listeners are made of. */
+export interface FrontedListenersOptions {
+  /** How many fronts there are to be. */
+  readonly workers: number;
+  /** The program that a front is. */
+  readonly program: URL;
+  readonly dataFolder: string;
+  readonly contentFolder: string;
+  /** The least level that is logged now. */
+  readonly logLevel: () => LogLevel;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+interface Fronted {
+  readonly config: ListenerConfig;
+  next: NextConfiguration;
+  answer: InnerAnswer;
+}
+
+/** Listeners whose connections front processes serve; what they answer is found out here, for all of them. */
+export class FrontedListeners implements Listeners {
+  readonly #options: FrontedListenersOptions;
+  readonly #listeners: ReadonlyMap<string, Fronted>;
+  readonly #doors: Door[] = [];
+  readonly #secret = randomBytes(32).toString('hex');
+  readonly #fleet: Fleet;
+  #folder: RunFolder | undefined;
+  #inner: InnerListener | undefined;
+
+  constructor(
+    listeners: readonly ListenerConfig[],
+    now: ForListener,
+    options: FrontedListenersOptions,
+  ) {
+    this.#options = options;
+    this.#listeners = new Map(
+      listeners.map((config) => {
+        const next = now(config);
+        return [config.name, { config, next, answer: answerBy(next) }];
+      }),
+    );
+    const { workers, program, clock, log, metrics } = options;
+    this.#fleet = new Fleet({
+      ...{ size: workers, clock, log, metrics },
+      startProcess: () => startFrontProcess(program),
+      settings: () => this.#settings(),
+    });
+    metrics.addFrom(async () => await this.#fleet.counts());
+  }
+
+  get isAccepting(): boolean {
+    return this.#fleet.isAccepting;
+  }
+
+  async start(onBound: OnBound): Promise<void> {
+    const { clock, log, dataFolder } = this.#options;
+    for (const [name, { config, next }] of this.#listeners) {
+      const door = new Door((socket) => this.#fleet.take(name, socket));
+      this.#doors.push(door);
+      const address = await door.start(config.address);
+      onBound(name, address);
+      announceListener(log, address, next);
+    }
+    this.#folder = await makeRunFolder(dataFolder);
+    this.#inner = new InnerListener({
+      ...{ path: this.#socketPath(), secret: this.#secret, clock },
+      answerOf: (listener) => this.#listeners.get(listener)?.answer,
+    });
+    await this.#inner.start();
+    await this.#fleet.start();
+  }
+
+  prepare(listeners: readonly ListenerConfig[], next: ForListener): () => void {
+    const commits = listeners.flatMap((config) => {
+      const fronted = this.#listeners.get(config.name);
+      if (fronted === undefined) return [];
+      const wanted = next(config);
+      if (wanted.tls !== undefined) requireUsableIdentity(wanted.tls);
+      const answer = answerBy(wanted);
+      return () => {
+        fronted.next = wanted;
+        fronted.answer = answer;
+      };
+    });
+    return () => {
+      for (const commit of commits) commit();
+      this.#fleet.configure();
+    };
+  }
+
+  async stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
+    for (const door of this.#doors) door.close();
+    await this.#fleet.stop({ drainMs });
+    await this.#inner?.stop({ drainMs: 0 });
+    await this.#folder?.remove();
+  }
+
+  #socketPath(): string {
+    return join(this.#folder?.path ?? '', 'core.sock');
+  }
+
+  #settings(): FrontSettings {
+    const { contentFolder, logLevel } = this.#options;
+    return {
+      listeners: [...this.#listeners.values()].map(frontListener),
+      logLevel: logLevel(),
+      socketPath: this.#socketPath(),
+      secret: this.#secret,
+      runFolder: this.#folder?.path ?? '',
+      contentFolder,
+    };
+  }
+}
+
+function frontListener({ config, next }: Fronted): FrontListenerSettings {
+  const { tls, profile } = next;
+  return {
+    name: config.name,
+    mayKeep: profile.gate === undefined,
+    hasHosts: profile.hosts !== undefined,
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function answerBy({ context, profile }: NextConfiguration): InnerAnswer {
+  const handler = new RegistryHandler(context, profile);
+  return (request, response, { peer }) => handler.handle(request, response, peer);
+}
