@@ -14,6 +14,7 @@ import { ruleName } from '../policy/rule.ts';
 import { DecoyIssuer } from '../refusal/decoy.ts';
 import { AdminListener, type RefreshResult } from '../server/admin-listener.ts';
 import { BypassWatch } from '../server/bypass-watch.ts';
+import type { HttpLimits } from '../server/http-limits.ts';
 import { RefusalHistory } from '../server/refusal-history.ts';
 import type { StatusReport } from '../server/status-report.ts';
 import { AnswerCounts } from './answer-memory.ts';
@@ -47,6 +48,8 @@ export interface AppOptions {
   readonly load?: () => Promise<LoadedConfig>;
   /** The program of worker processes; needed where the configuration asks for some. */
   readonly frontProgram?: URL;
+  /** How many files the system lets this process open; default: enough. */
+  readonly openFiles?: number | undefined;
 }
 
 /** One running Pinnace: all listeners with everything behind them. */
@@ -75,7 +78,7 @@ export class App {
    * @throws {StateError} `state_unreadable`
    */
   constructor(options: AppOptions) {
-    const { config, clock, logSink, warnings = [], load } = options;
+    const { config, clock, logSink, warnings = [], load, openFiles } = options;
     this.#options = options;
     this.#clock = clock;
     this.#startedAt = clock.now();
@@ -89,7 +92,7 @@ export class App {
       refusals: new RefusalHistory(),
       bypassWatch: new BypassWatch({ clock }),
       clientMemory: new ClientMemory(clock, this.#log),
-      limits: new ProcessLimits(clock, config.limits),
+      limits: new ProcessLimits(clock, config.limits, { openFiles, workers: workersOf(config) }),
     };
     this.#generation = new Generation(config, this.#lasting);
     this.#reloads = new Reloads({
@@ -97,7 +100,9 @@ export class App {
       apply: (loaded) => this.#apply(loaded),
       ...{ clock, log: this.#log, metrics: this.#metrics },
     });
-    for (const { path, problem } of warnings) this.#log.event('config.warning', { path, problem });
+    const doubtful = this.#lasting.limits.warnings(config.limits);
+    for (const { path, problem } of [...warnings, ...doubtful])
+      this.#log.event('config.warning', { path, problem });
   }
 
   /** The addresses of the registry listeners by name, once started. */
@@ -166,14 +171,15 @@ export class App {
   }
 
   #createListeners(config: Config, now: ForListener): Listeners {
-    const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
-    if (workers === 1) return new OwnListeners(config.listeners, now);
+    const workers = workersOf(config);
+    if (workers === 1) return new OwnListeners(config.listeners, now, clientLimitsOf(config));
     const { frontProgram } = this.#options;
     if (frontProgram === undefined) throw new Error('no program for worker processes is named');
     return new FrontedListeners(config.listeners, now, {
       ...{ workers, program: frontProgram, dataFolder: config.dataFolder },
       contentFolder: this.#stores.contentFolder,
       logLevel: () => this.#generation.config.log.level,
+      limits: () => this.#lasting.limits.shareOf(this.#generation.config.limits),
       ...{ clock: this.#clock, log: this.#log, metrics: this.#metrics },
     });
   }
@@ -314,6 +320,15 @@ function repositoryNamed(name: string): Repository | undefined {
     if (error instanceof OciError) return undefined;
     throw error;
   }
+}
+
+/** How many processes serve connections. */
+function workersOf({ workers }: Config): number {
+  return workers === 'auto' ? availableParallelism() : workers;
+}
+
+function clientLimitsOf({ limits }: Config): Partial<HttpLimits> {
+  return { idleTimeoutMs: limits.idleTimeoutMs, minRate: limits.minRate };
 }
 
 function namesOf(config: Config): ConfiguredNames {

@@ -6,11 +6,13 @@ import { Door } from '../front/door.ts';
 import { Fleet } from '../front/fleet.ts';
 import { startFrontProcess } from '../front/front-process.ts';
 import { type InnerAnswer, InnerListener } from '../front/inner-listener.ts';
-import type { FrontListenerSettings, FrontSettings } from '../front/messages.ts';
+import type { FrontLimits, FrontListenerSettings, FrontSettings } from '../front/messages.ts';
 import { makeRunFolder, type RunFolder } from '../front/run-folder.ts';
 import type { Log, LogLevel } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { hostEvents } from '../server/host-events.ts';
 import { requireUsableIdentity } from '../server/http-host.ts';
+import { mayStopHard } from '../server/refusal-answer.ts';
 import { RegistryHandler } from '../server/registry-handler.ts';
 import { announceListener, type NextConfiguration } from '../server/registry-listener.ts';
 import type { ForListener, Listeners, OnBound } from './listeners.ts';
@@ -25,6 +27,8 @@ export interface FrontedListenersOptions {
   readonly contentFolder: string;
   /** The least level that is logged now. */
   readonly logLevel: () => LogLevel;
+  /** What each front takes on now. */
+  readonly limits: () => FrontLimits;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -74,7 +78,8 @@ export class FrontedListeners implements Listeners {
   async start(onBound: OnBound): Promise<void> {
     const { clock, log, dataFolder } = this.#options;
     for (const [name, { config, next }] of this.#listeners) {
-      const door = new Door((socket) => this.#fleet.take(name, socket));
+      const { onAcceptError } = hostEvents(name, this.#options);
+      const door = new Door((socket) => this.#fleet.take(name, socket), onAcceptError);
       this.#doors.push(door);
       const address = await door.start(config.address);
       onBound(name, address);
@@ -119,10 +124,11 @@ export class FrontedListeners implements Listeners {
   }
 
   #settings(): FrontSettings {
-    const { contentFolder, logLevel } = this.#options;
+    const { contentFolder, logLevel, limits } = this.#options;
     return {
       listeners: [...this.#listeners.values()].map(frontListener),
       logLevel: logLevel(),
+      limits: limits(),
       socketPath: this.#socketPath(),
       secret: this.#secret,
       runFolder: this.#folder?.path ?? '',
@@ -132,16 +138,20 @@ export class FrontedListeners implements Listeners {
 }
 
 function frontListener({ config, next }: Fronted): FrontListenerSettings {
-  const { tls, profile } = next;
+  const { tls, profile, context } = next;
   return {
     name: config.name,
     mayKeep: profile.gate === undefined,
     hasHosts: profile.hosts !== undefined,
+    waits: mayStopHard({ listener: profile, context }),
     ...(tls === undefined ? {} : { tls }),
   };
 }
 
 function answerBy({ context, profile }: NextConfiguration): InnerAnswer {
   const handler = new RegistryHandler(context, profile);
-  return (request, response, { peer }) => handler.handle(request, response, peer);
+  return (request, response, { peer, isSurplus }) => {
+    if (isSurplus) handler.dismiss(request, response, peer);
+    else handler.handle(request, response, peer);
+  };
 }

@@ -129,6 +129,7 @@ export class Generation {
       relay: this.#relay,
       requests: this.#requests,
       places: this.#lasting.limits.requests,
+      connections: this.#lasting.limits.connections,
       refusalForm: (repository, tag) => this.core.policy.rulesOf(repository).forTag(tag)?.refusal,
       hasHardStopRules: this.config.rules.some(({ refusal }) => refusal === 'hard-stop'),
       ...{ upstreams, decoys, bypassWatch, refusals, clock, metrics, log },

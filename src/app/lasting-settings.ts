@@ -11,6 +11,8 @@ export function settingsThatLast(current: Config, next: Config): readonly Config
     ...differing('state', current.state, next.state),
     ...differing('cache', current.cache, next.cache),
     ...differing('workers', current.workers, next.workers),
+    ...differing('limits.idleTimeout', current.limits.idleTimeoutMs, next.limits.idleTimeoutMs),
+    ...differing('limits.minRate', current.limits.minRate, next.limits.minRate),
     ...differing('admin.address', current.admin.address, next.admin.address),
     ...listenerProblems(current.listeners, next.listeners),
     ...certificateProblems(current, next),

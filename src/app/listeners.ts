@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { ListenerConfig } from '../config/config.ts';
+import type { HttpLimits } from '../server/http-limits.ts';
 import { type NextConfiguration, RegistryListener } from '../server/registry-listener.ts';
 
 /** What a listener of the configuration answers by. */
@@ -30,11 +31,11 @@ export class OwnListeners implements Listeners {
   readonly #listeners: ReadonlyMap<string, RegistryListener>;
   #isAccepting = false;
 
-  constructor(listeners: readonly ListenerConfig[], now: ForListener) {
+  constructor(listeners: readonly ListenerConfig[], now: ForListener, limits: Partial<HttpLimits>) {
     this.#listeners = new Map(
       listeners.map((listener) => [
         listener.name,
-        new RegistryListener({ ...listener.address, ...now(listener) }),
+        new RegistryListener({ ...listener.address, ...now(listener), limits }),
       ]),
     );
   }

@@ -1,46 +1,83 @@
 import type { Clock } from '../base/clock.ts';
 import type { LimitsConfig } from '../config/config.ts';
+import type { ConfigProblem } from '../config/errors.ts';
+import type { FrontLimits } from '../front/messages.ts';
+import { collectLimit, type LimitName, type LimitUse } from '../observe/limit-use.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { ConnectionPlaces } from '../server/connection-places.ts';
 import { RequestPlaces } from '../server/request-places.ts';
 import type { LimitStatus } from '../server/status-report.ts';
 
-/**
- * What this process takes on at once, whatever configuration is in force. Made from numbers alone, so that each process has
- * its own.
- */
+/** What the limits of a process depend on beside the configuration. */
+export interface ProcessFacts {
+  /** How many files the system lets a process open; absent: enough. */
+  readonly openFiles?: number | undefined;
+  /** How many processes serve connections; 1: this one. */
+  readonly workers: number;
+}
+
+/** Files that are open beside connections: the database, downloads, upstreams, and connections that are turned away. */
+const OTHER_FILES = 300;
+
+/** What this process takes on at once, whatever configuration is in force. */
 export class ProcessLimits {
   readonly requests: RequestPlaces;
+  readonly connections: ConnectionPlaces;
+  readonly #facts: ProcessFacts;
 
-  constructor(clock: Clock, limits: LimitsConfig) {
+  constructor(clock: Clock, limits: LimitsConfig, facts: ProcessFacts) {
+    this.#facts = facts;
     this.requests = new RequestPlaces(clock, limits);
+    this.connections = new ConnectionPlaces(clock, this.#within(limits));
   }
 
   /** Takes over the limits of another configuration. */
   configure(limits: LimitsConfig): void {
     this.requests.configure(limits);
+    this.connections.configure(this.#within(limits));
+  }
+
+  /** What each of the processes that serve connections takes on. */
+  shareOf(limits: LimitsConfig): FrontLimits {
+    const { queue, queueTimeoutMs, idleTimeoutMs, minRate } = limits;
+    const { connections } = this.#within(limits);
+    return { connections, queue, queueTimeoutMs, idleTimeoutMs, minRate };
   }
 
   /** How near each limit is. */
   statuses(): readonly LimitStatus[] {
-    return [{ limit: 'requests', ...statusOf(this.requests) }];
+    return this.#uses().map(([limit, { most, taken, waiting, turnedAway }]) => ({
+      ...{ limit, most, taken, waiting, turnedAway },
+    }));
   }
 
   /** Sets the gauges, and raises the counters, of all limits. */
   collect(metrics: Metrics): void {
-    for (const { limit, most, taken, waiting, turnedAway } of this.statuses()) {
-      metrics.set('pinnace_limit', { limit }, most);
-      metrics.set('pinnace_limit_used', { limit }, taken);
-      metrics.set('pinnace_limit_waiting', { limit }, waiting);
-      metrics.raiseTo('pinnace_turned_away_total', { limit }, turnedAway);
-    }
+    for (const [limit, use] of this.#uses()) collectLimit(metrics, limit, use);
   }
-}
 
-function statusOf({
-  most,
-  taken,
-  waiting,
-  turnedAway,
-}: Omit<LimitStatus, 'limit'>): Omit<LimitStatus, 'limit'> {
-  return { most, taken, waiting, turnedAway };
+  /** What is doubtful about the limits, for the log. */
+  warnings(limits: LimitsConfig): readonly ConfigProblem[] {
+    const { openFiles, workers } = this.#facts;
+    const connections = this.#within(limits).connections * workers;
+    if (connections >= limits.connections) return [];
+    const problem = `the system lets Pinnace open ${openFiles} files, so it takes ${connections} connections at once instead of ${limits.connections}`;
+    const fix = 'raise the limit of open files (LimitNOFILE, ulimit -n)';
+    return [{ path: 'limits.connections', problem, fix }];
+  }
+
+  #uses(): readonly (readonly [LimitName, LimitUse])[] {
+    const own: readonly (readonly [LimitName, LimitUse])[] = [['requests', this.requests]];
+    // With workers, those hold the connections, and count them.
+    return this.#facts.workers === 1 ? [['connections', this.connections], ...own] : own;
+  }
+
+  /** Each connection may have a blob's file open; the rest is for the database, upstreams and downloads. */
+  #within(limits: LimitsConfig): LimitsConfig {
+    const { openFiles, workers } = this.#facts;
+    const share = Math.ceil(limits.connections / workers);
+    if (openFiles === undefined) return { ...limits, connections: share };
+    const bearable = Math.max(1, Math.floor((openFiles - OTHER_FILES) / 2));
+    return { ...limits, connections: Math.min(share, bearable) };
+  }
 }

@@ -6,6 +6,7 @@ import { ConfigWatch } from '../config/config-watch.ts';
 import type { Environment } from '../config/env.ts';
 import { formatProblems, printable } from '../config/errors.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { openFileLimit } from '../config/open-files.ts';
 import type { TextSink } from './check-config.ts';
 import { EXIT } from './exit-codes.ts';
 import { HangupSignal } from './hangup-signal.ts';
@@ -70,7 +71,8 @@ async function runUntil(
   const { loaded, files, hangup, options } = running;
   const load = (): Promise<LoadedConfig> => files.load();
   const shared = { clock: systemClock, logSink: options.stdout, frontProgram: FRONT_PROGRAM };
-  const app = new App({ ...loaded, ...shared, load });
+  const openFiles = await openFileLimit();
+  const app = new App({ ...loaded, ...shared, load, openFiles });
   const onChange = (): Promise<void> => app.reload('files');
   const watch = new ConfigWatch(files, { clock: systemClock, onChange });
   try {

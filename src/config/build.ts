@@ -143,8 +143,14 @@ export class ConfigBuilder {
   }
 }
 
-function limitsOf({ drainTimeout, queueTimeout, ...limits }: LimitsEntry): LimitsConfig {
-  return { ...limits, drainTimeoutMs: drainTimeout, queueTimeoutMs: queueTimeout };
+function limitsOf(entry: LimitsEntry): LimitsConfig {
+  const { drainTimeout, queueTimeout, idleTimeout, ...limits } = entry;
+  return {
+    ...limits,
+    drainTimeoutMs: drainTimeout,
+    queueTimeoutMs: queueTimeout,
+    idleTimeoutMs: idleTimeout,
+  };
 }
 
 /** A URL as text without a slash at its end. */

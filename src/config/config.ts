@@ -85,11 +85,17 @@ export interface LimitsConfig {
   readonly manifestBytes: number;
   /** How long running replies may take to finish at shutdown. */
   readonly drainTimeoutMs: number;
+  /** Connections open at once, on all listeners together. */
+  readonly connections: number;
   /** Requests under way at once, on all listeners together. */
   readonly requests: number;
   /** Requests that wait for a place on hard-stop listeners, of each kind. */
   readonly queue: number;
   readonly queueTimeoutMs: number;
+  /** How long a connection may be without a byte in either direction. */
+  readonly idleTimeoutMs: number;
+  /** Bytes a second that a client has to take, on average over the idle timeout; 0: none. */
+  readonly minRate: number;
 }
 
 /**

@@ -5,9 +5,13 @@ import { count, duration, size } from './schema-leaves.ts';
 export interface LimitsEntry {
   readonly manifestBytes: number;
   readonly drainTimeout: number;
+  readonly connections: number;
   readonly requests: number;
   readonly queue: number;
   readonly queueTimeout: number;
+  readonly idleTimeout: number;
+  /** Bytes a second. */
+  readonly minRate: number;
 }
 
 const SECOND = 1_000;
@@ -27,20 +31,35 @@ export const limitsSchema: z.ZodType<LimitsEntry> = z
       min: 0,
       max: HOUR,
     }).prefault('30s'),
+    connections: count({
+      text: 'Most connections open at once, on all listeners together; fewer where the system lets Pinnace open too few files. Further ones hear so and are closed; on hard-stop listeners they wait unread.',
+      min: 1,
+      max: MANY,
+    }).prefault(10_000),
     requests: count({
       text: 'Most requests under way at once, on all listeners together. Further ones are refused with overloaded; on hard-stop listeners they wait. /v2/ is always answered.',
       min: 1,
       max: MANY,
     }).prefault(4096),
     queue: count({
-      text: 'On hard-stop listeners: most requests that wait for a place, new pulls and parts of pulls that have begun each. Further ones are refused at once.',
+      text: 'On hard-stop listeners: most connections that wait for a place, and most requests, new pulls and parts of pulls that have begun each. Further ones are refused at once.',
       min: 0,
       max: MANY,
     }).prefault(4096),
     queueTimeout: duration({
-      text: 'On hard-stop listeners: how long a request waits for a place before it is refused. With completeFirst, keep it and completeWithin together under 30s.',
+      text: 'On hard-stop listeners: how long a connection or a request waits for a place before it is refused. With completeFirst, keep it and completeWithin together under 30s.',
       min: 0,
       max: 60 * SECOND,
     }).prefault('4s'),
+    idleTimeout: duration({
+      text: 'How long a connection may be without a byte in either direction before it is cut, and over how long minRate is taken.',
+      min: SECOND,
+      max: HOUR,
+    }).prefault('10m'),
+    minRate: size({
+      text: 'Bytes a second that a client has to take of what waits for it, on average over idleTimeout, before it is cut; 0B: none.',
+      min: 0,
+      max: 2 ** 30,
+    }).prefault('1KiB'),
   })
   .meta({ description: 'What Pinnace takes on at once, and what it bears.' });

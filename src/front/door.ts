@@ -4,8 +4,14 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 export class Door {
   readonly #server: Server;
 
-  /** @param take - called for each connection, of which nothing has been read */
-  constructor(take: (socket: Socket) => void) {
+  readonly #onAcceptError: (code: string) => void;
+
+  /**
+   * @param take - called for each connection, of which nothing has been read
+   * @param onAcceptError - told of connections that the system could not hand over, by its error code
+   */
+  constructor(take: (socket: Socket) => void, onAcceptError: (code: string) => void) {
+    this.#onAcceptError = onAcceptError;
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       // A client that is gone before a front has taken it over: there is nobody to tell.
       socket.on('error', () => socket.destroy());
@@ -26,6 +32,9 @@ export class Door {
     this.#server.listen(port, host, resolve);
     await promise;
     this.#server.off('error', reject);
+    this.#server.on('error', (error: Error & { code?: string }) => {
+      this.#onAcceptError(error.code ?? 'unknown');
+    });
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the door has no address');
     return address;

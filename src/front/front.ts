@@ -1,14 +1,22 @@
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
+import { collectLimit } from '../observe/limit-use.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { ConnectionDoor } from '../server/connection-door.ts';
+import { ConnectionPlaces } from '../server/connection-places.ts';
+import { hostEvents } from '../server/host-events.ts';
 import { HttpHost } from '../server/http-host.ts';
-import type { HttpResponse } from '../server/http-response.ts';
 import { InnerRelay } from './inner-relay.ts';
-import type { FromFront, FrontListenerSettings, FrontSettings, ToFront } from './messages.ts';
+import type {
+  FromFront,
+  FrontLimits,
+  FrontListenerSettings,
+  FrontSettings,
+  ToFront,
+} from './messages.ts';
 
 /** What a front lives on. */
 export interface FrontOptions {
@@ -35,6 +43,7 @@ export class Front {
   readonly #metrics: Metrics;
   readonly #listeners = new Map<string, Listener>();
   #relay: InnerRelay | undefined;
+  #connections: ConnectionPlaces | undefined;
   #reporting: Timer | undefined;
 
   constructor(options: FrontOptions) {
@@ -75,8 +84,11 @@ export class Front {
     const { clock, tell } = this.#options;
     this.#relay = new InnerRelay({ ...settings, log: this.#log });
     this.#log.setLevel(settings.logLevel);
+    const places = new ConnectionPlaces(clock, settings.limits);
+    this.#connections = places;
+    this.#metrics.onCollect(() => collectLimit(this.#metrics, 'connections', places));
     for (const [index, listener] of settings.listeners.entries()) {
-      const host = this.#createHost(listener);
+      const host = this.#createHost(listener, settings.limits, places);
       this.#listeners.set(listener.name, { host, settings: listener });
       await host.startAt(join(settings.runFolder, `front-${process.pid}-${index}.sock`));
     }
@@ -88,21 +100,25 @@ export class Front {
     report();
   }
 
-  #createHost({ name, tls }: FrontListenerSettings): HttpHost {
+  #createHost(
+    { name, tls }: FrontListenerSettings,
+    { idleTimeoutMs, minRate }: FrontLimits,
+    places: ConnectionPlaces,
+  ): HttpHost {
     const { clock } = this.#options;
     return new HttpHost({
       clock,
       ...(tls === undefined ? {} : { tls, http2: true }),
-      onRequest: (request, response) => this.#answer(name, request, response),
-      onBadRequest: (code, client) => {
-        this.#metrics.countRequest('other', 'rejected');
-        this.#log.event('listener.bad_request', { listener: name, code, client });
-      },
+      limits: { idleTimeoutMs, minRate },
+      door: new ConnectionDoor({ places, clock, waits: () => this.#waits(name) }),
+      onRequest: (request, response, isSurplus) =>
+        this.#relay?.pass(name, request, response, isSurplus),
+      ...hostEvents(name, { clock, log: this.#log, metrics: this.#metrics }),
     });
   }
 
-  #answer(listener: string, request: IncomingMessage, response: HttpResponse): void {
-    this.#relay?.pass(listener, request, response);
+  #waits(name: string): boolean {
+    return this.#listeners.get(name)?.settings.waits ?? false;
   }
 
   #take(listener: string, socket: Socket): void {
@@ -112,6 +128,7 @@ export class Front {
   }
 
   #configure(settings: FrontSettings): void {
+    this.#connections?.configure(settings.limits);
     this.#log.setLevel(settings.logLevel);
     for (const next of settings.listeners) {
       const listener = this.#listeners.get(next.name);

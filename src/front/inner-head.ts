@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** Headers between fronts and core begin so; from clients they are not taken, and clients are not sent any. */
 export const INNER_PREFIX = 'x-pinnace-front';
 
-/** Who asks, and how the front wants the answer: `SECRET LISTENER ADDRESS tls|plain file|bytes`. */
+/** Who asks, and how the front wants the answer: `SECRET LISTENER ADDRESS tls|plain file|bytes placed|surplus`. */
 export const ASKED_BY = 'X-Pinnace-Front';
 /** The client's certificate, if TLS found it good: DER in base64. */
 export const CERTIFICATE = 'X-Pinnace-Front-Certificate';
@@ -19,6 +19,8 @@ export interface InnerHead {
   readonly isTls: boolean;
   /** Whether the front can read stored content itself. */
   readonly takesFiles: boolean;
+  /** Whether the client's connection is one too many, and to be told so. */
+  readonly isSurplus: boolean;
   /** DER in base64. */
   readonly certificate?: string;
   readonly authority?: string;
@@ -26,20 +28,24 @@ export interface InnerHead {
 
 /** Writes the one line; none of its parts has a blank. */
 export function writeAskedBy(secret: string, head: InnerHead): string {
-  const { listener, client, isTls, takesFiles } = head;
-  return `${secret} ${listener} ${client} ${isTls ? 'tls' : 'plain'} ${takesFiles ? 'file' : 'bytes'}`;
+  const { listener, client } = head;
+  const transport = head.isTls ? 'tls' : 'plain';
+  const wanted = head.takesFiles ? 'file' : 'bytes';
+  const place = head.isSurplus ? 'surplus' : 'placed';
+  return `${secret} ${listener} ${client} ${transport} ${wanted} ${place}`;
 }
 
 /** Reads what a front says of a request; undefined when it is no front that asks. */
 export function readInnerHead(headers: IncomingHttpHeaders, secret: string): InnerHead | undefined {
   const line = textOf(headers[ASKED_BY.toLowerCase()]);
-  const [shown = '', listener = '', client = '', transport, wanted] = line.split(' ');
+  const [shown = '', listener = '', client = '', transport, wanted, place] = line.split(' ');
   // Anybody who may open the socket could otherwise speak for any client.
   if (!isSame(shown, secret)) return undefined;
   const certificate = textOf(headers[CERTIFICATE.toLowerCase()]);
   const authority = textOf(headers[AUTHORITY.toLowerCase()]);
   return {
     ...{ listener, client, isTls: transport === 'tls', takesFiles: wanted === 'file' },
+    isSurplus: place === 'surplus',
     ...(certificate === '' ? {} : { certificate }),
     ...(authority === '' ? {} : { authority }),
   };

@@ -12,7 +12,7 @@ import { type InnerHead, readInnerHead } from './inner-head.ts';
 export type InnerAnswer = (
   request: IncomingMessage,
   response: HttpResponse,
-  asked: { readonly peer: Peer; readonly takesFiles: boolean },
+  asked: { readonly peer: Peer; readonly takesFiles: boolean; readonly isSurplus: boolean },
 ) => void;
 
 /** Options of an `InnerListener`. */
@@ -44,6 +44,8 @@ export class InnerListener {
       requireHost: false,
       limits: {
         maxConnections: Number.MAX_SAFE_INTEGER,
+        // Fronts see how much clients take; what they cannot hand on, they do not read.
+        minRate: 0,
         maxHeaderBytes: DEFAULT_LIMITS.maxHeaderBytes + OWN_HEADER_BYTES,
       },
       onRequest: (request, response) => this.#answer(request, response),
@@ -71,7 +73,8 @@ export class InnerListener {
     }
     // Where it differs from Host, whoever reads the host of a request has to see both.
     if (head.authority !== undefined) request.rawHeaders.push(':authority', head.authority);
-    answer(request, response, { peer: this.#peer(head), takesFiles: head.takesFiles });
+    const { takesFiles, isSurplus } = head;
+    answer(request, response, { peer: this.#peer(head), takesFiles, isSurplus });
   }
 
   #peer({ client, isTls, certificate }: InnerHead): Peer {

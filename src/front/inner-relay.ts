@@ -37,8 +37,13 @@ export class InnerRelay {
   }
 
   /** Has the core answer a request. What the core breaks off is broken off here too, never ended. */
-  pass(listener: string, request: IncomingMessage, response: HttpResponse): void {
-    this.#ask({ listener, request, response, tries: 1 });
+  pass(
+    listener: string,
+    request: IncomingMessage,
+    response: HttpResponse,
+    isSurplus: boolean,
+  ): void {
+    this.#ask({ listener, request, response, isSurplus, tries: 1 });
   }
 
   /** Lets go of connections to the core. */
@@ -76,13 +81,13 @@ export class InnerRelay {
     } else outgoing.end();
   }
 
-  #open({ listener, request }: Passing): ClientRequest {
+  #open({ listener, request, isSurplus }: Passing): ClientRequest {
     const { socketPath, secret } = this.#options;
     const peer = peerOf(request.socket);
     const { method = 'GET', url = '/' } = request;
     const client = peer.address;
     const askedBy = writeAskedBy(secret, {
-      ...{ listener, client, isTls: peer.isTls, takesFiles: false },
+      ...{ listener, client, isTls: peer.isTls, takesFiles: false, isSurplus },
     });
     return httpRequest({
       ...{ socketPath, agent: this.#agent, method, path: url },
@@ -103,6 +108,7 @@ interface Passing {
   readonly listener: string;
   readonly request: IncomingMessage;
   readonly response: HttpResponse;
+  readonly isSurplus: boolean;
   /** This one included. */
   readonly tries: number;
 }

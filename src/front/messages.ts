@@ -1,6 +1,8 @@
 import type { LogLevel } from '../observe/log.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { ConnectionLimits } from '../server/connection-places.ts';
 import type { TlsIdentity } from '../server/http-host.ts';
+import type { HttpLimits } from '../server/http-limits.ts';
 
 /** What a front has to know of a listener. */
 export interface FrontListenerSettings {
@@ -10,12 +12,20 @@ export interface FrontListenerSettings {
   readonly mayKeep: boolean;
   /** Whether the host of a request says which registry it is for. */
   readonly hasHosts: boolean;
+  /** Whether connections that find no place wait for one. */
+  readonly waits: boolean;
 }
+
+/** What one front takes on at once, and what it bears. */
+export interface FrontLimits
+  extends ConnectionLimits,
+    Pick<HttpLimits, 'idleTimeoutMs' | 'minRate'> {}
 
 /** What a front works by; the listeners stay the same for its life, what is said of them does not. */
 export interface FrontSettings {
   readonly listeners: readonly FrontListenerSettings[];
   readonly logLevel: LogLevel;
+  readonly limits: FrontLimits;
   /** Where the core answers. */
   readonly socketPath: string;
   /** What proves to the core that a front is asking. */

@@ -15,6 +15,8 @@ export const LOG_EVENTS = {
   'listener.started': 'info',
   'listener.warning': 'warn',
   'listener.bad_request': 'info',
+  'listener.accept_failed': 'error',
+  'client.cut': 'info',
   request: 'info',
   'request.failed': 'error',
   'request.cut': 'warn',

@@ -307,6 +307,16 @@ export const METRIC_TABLE = {
     help: 'Requests refused, and connections closed, because a limit was reached.',
     labels: { limit: LIMITS },
   },
+  pinnace_accept_errors_total: {
+    type: 'counter',
+    help: 'Connections that the system could not hand over, mostly for want of file descriptors.',
+    labels: {},
+  },
+  pinnace_slow_clients_cut_total: {
+    type: 'counter',
+    help: 'Answers broken off because the client took too little of them for too long.',
+    labels: {},
+  },
   pinnace_collection_expires_in_seconds: {
     type: 'gauge',
     help: "Time until a role of one of the site's own collections expires, the nearest of its teams as delegation; negative once expired.",

@@ -1,15 +1,18 @@
+import type { Clock } from '../base/clock.ts';
 import type { Repository, Tag } from '../oci/names.ts';
 import type { Refusal } from '../resolve/pull-service.ts';
 import { tagOf } from './asked.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
 import { sendOciAnswer } from './oci-answer.ts';
+import { PacedCount } from './paced-count.ts';
 import { answerRefusal, mayStopHard, sendDenial } from './refusal-answer.ts';
 import type { NoPlace } from './request-places.ts';
 import { isTokenRequest } from './token-handler.ts';
 
 /** What a crowd needs to know of its listener. */
 export interface CrowdOptions {
+  readonly clock: Clock;
   /** @throws {OciError} for what is no request for a registry */
   readonly locate: (exchange: Exchange) => LocatedRoute;
   /** Goes on with a request as if there were no crowd. */
@@ -17,14 +20,11 @@ export interface CrowdOptions {
 }
 
 /** The limit that stands in the way. */
-export interface Reached {
+interface Reached {
   /** The key below `limits`. */
   readonly limit: 'requests' | 'connections';
   readonly most: number;
 }
-
-/** Between two lines in the log about requests that were turned away, in milliseconds. */
-const LOG_PAUSE_MS = 1_000;
 
 /**
  * Meets the requests for which there is no place. Those of engines that would go round an error wait; the others hear at once
@@ -32,11 +32,11 @@ const LOG_PAUSE_MS = 1_000;
  */
 export class Crowd {
   readonly #options: CrowdOptions;
-  #unlogged = 0;
-  #loggedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #lines: PacedCount;
 
   constructor(options: CrowdOptions) {
     this.#options = options;
+    this.#lines = new PacedCount(options.clock);
   }
 
   /** Answers a request that found no place, or goes on with it once it has one. @throws {OciError} */
@@ -50,11 +50,12 @@ export class Crowd {
   }
 
   /** Answers a request whose connection is to be given up because there are too many. @throws {OciError} */
-  dismiss(exchange: Exchange, reached: Reached): Promise<void> | undefined {
-    exchange.response.setHeader('Connection', 'close');
+  dismiss(exchange: Exchange): Promise<void> | undefined {
+    exchange.response.shouldKeepAlive = false;
     const located = isTokenRequest(exchange) ? undefined : this.#locate(exchange);
     if (located?.route.kind === 'ping') return this.#options.proceed(exchange);
-    this.#turnAway(exchange, located, reached);
+    const { most } = exchange.context.connections;
+    this.#turnAway(exchange, located, { limit: 'connections', most });
     return undefined;
   }
 
@@ -117,19 +118,16 @@ export class Crowd {
   }
 
   #note(exchange: Exchange, { limit, most }: Reached): void {
-    const { places, clock, log } = exchange.context;
+    const { places, log } = exchange.context;
     if (limit === 'requests') places.countTurnedAway();
-    this.#unlogged += 1;
-    const now = clock.monotonicMs();
-    if (now - this.#loggedAtMs < LOG_PAUSE_MS) return;
-    this.#loggedAtMs = now;
+    const requests = this.#lines.note();
+    if (requests === undefined) return;
     log.event('overload.turned_away', {
       listener: exchange.listener.name,
       limit: `limits.${limit}`,
       most,
-      requests: this.#unlogged,
+      requests,
     });
-    this.#unlogged = 0;
   }
 }
 

@@ -9,10 +9,13 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
+import { ClientPace, type Taker, type Took } from './client-pace.ts';
+import type { ConnectionDoor } from './connection-door.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
 import type { HttpResponse } from './http-response.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 import { writeRawAnswer } from './raw-answer.ts';
+import { SocketTaker } from './takers.ts';
 
 /** Certificate and key of a TLS listener, in PEM. */
 export interface TlsIdentity {
@@ -34,8 +37,18 @@ export interface HttpHostOptions {
   readonly tls?: TlsIdentity;
   readonly limits?: Partial<HttpLimits>;
   readonly clock: Clock;
-  /** Answers one request; must not throw. */
-  readonly onRequest: (request: IncomingMessage, response: HttpResponse) => void;
+  /** Answers one request; must not throw. A connection that is surplus is to be told so, and given up. */
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: HttpResponse,
+    isSurplus: boolean,
+  ) => void;
+  /** Decides which connections are let in; without it, `limits.maxConnections` are. */
+  readonly door?: ConnectionDoor;
+  /** Told of connections that the system could not hand over, by its error code. */
+  readonly onAcceptError?: (code: string) => void;
+  /** Told of a client that was cut off because it took too little of its answer. */
+  readonly onSlowClient?: (client: string | undefined, took: Took) => void;
   /** Whether clients may choose HTTP/2 when the connection is made; needs `tls`. Default false. */
   readonly http2?: boolean;
   /** Whether requests by HTTP/1.1 have to say a host; default true. */
@@ -46,6 +59,8 @@ export interface HttpHostOptions {
 
 /** Connections that may wait to be accepted, if the system allows as many: by a local socket one more is an error at once. */
 const LOCAL_BACKLOG = 4096;
+/** How long a connection is silent before its other end is probed. */
+const KEEP_ALIVE_PROBE_MS = 30_000;
 
 /** One bound HTTP or HTTPS socket with its limits, and an orderly end. */
 export class HttpHost {
@@ -62,6 +77,8 @@ export class HttpHost {
   /** Connections that somebody else accepted; the server does not count them. */
   readonly #taken = new Set<Socket>();
   #lastLeft: (() => void) | undefined;
+  readonly #takers = new Set<SocketTaker>();
+  readonly #pace: ClientPace;
   #isDraining = false;
   #stopped: Promise<void> | undefined;
 
@@ -76,6 +93,9 @@ export class HttpHost {
       connectionsCheckingInterval: Math.min(5_000, this.#limits.headersTimeoutMs),
       noDelay: true,
       requireHostHeader: options.requireHost ?? true,
+      // A peer that has gone without a word is noticed within a minute or two.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
     };
     this.#server =
       options.tls === undefined
@@ -84,6 +104,7 @@ export class HttpHost {
             ...serverOptions,
             ...contextOf(options.tls),
             requestCert: options.tls.clientCa !== undefined,
+            handshakeTimeout: this.#limits.headersTimeoutMs,
             ALPNProtocols: options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'],
             rejectUnauthorized: false,
           });
@@ -92,7 +113,13 @@ export class HttpHost {
     this.#server.on('secureConnection', (socket: Socket) => {
       if (this.#caChanges > 0) this.#madeAt.set(socket, this.#caChanges);
     });
-    this.#server.maxConnections = this.#limits.maxConnections;
+    if (options.door === undefined) this.#server.maxConnections = this.#limits.maxConnections;
+    else this.#guard(options.door);
+    this.#pace = new ClientPace(
+      options.clock,
+      { minRate: this.#limits.minRate, overMs: this.#limits.idleTimeoutMs },
+      () => this.#everybody(),
+    );
     this.#server.setTimeout(this.#limits.idleTimeoutMs, (socket) => socket.destroy());
     this.#listen();
   }
@@ -116,7 +143,9 @@ export class HttpHost {
 
   /** Serves a connection that was accepted elsewhere as if it had come by the bound socket. */
   take(socket: Socket): void {
-    if (this.#isDraining || this.#taken.size >= this.#limits.maxConnections) {
+    const isFull =
+      this.#options.door === undefined && this.#taken.size >= this.#limits.maxConnections;
+    if (this.#isDraining || isFull) {
       socket.destroy();
       return;
     }
@@ -174,6 +203,7 @@ export class HttpHost {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    this.#options.door?.stop();
     for (const { last } of this.#answers.values()) {
       // Most are out already, and `close` has ended their connections.
       last.once('finish', () => this.#server.closeIdleConnections());
@@ -186,6 +216,7 @@ export class HttpHost {
     await promise;
     if (this.#taken.size > 0) await this.#untilLastLeft();
     deadline.cancel();
+    this.#pace.stop();
     // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
     // they wait for is taken away too.
     for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -197,6 +228,11 @@ export class HttpHost {
     this.#server.listen(place, resolve);
     await promise;
     this.#server.off('error', reject);
+    // Without it the first connection for which there is no descriptor would end the process.
+    this.#server.on('error', (error: Error & { code?: string }) => {
+      this.#options.onAcceptError?.(error.code ?? 'unknown');
+    });
+    this.#pace.start();
   }
 
   async #untilLastLeft(): Promise<void> {
@@ -207,9 +243,11 @@ export class HttpHost {
 
   /** Connections on which the client chose HTTP/2 are led past the reader of HTTP/1.1, which gets all others. */
   #offerHttp2(): Http2Sessions {
-    const { clock, onRequest, onBadRequest } = this.#options;
+    const { clock, onBadRequest } = this.#options;
     const sessions = new Http2Sessions({
-      ...{ limits: this.#limits, clock, onRequest },
+      ...{ limits: this.#limits, clock },
+      onRequest: (request, response) => this.#hand(request, response),
+      onSlowClient: (client, took) => this.#options.onSlowClient?.(client, took),
       onBadSession: (code, client) => onBadRequest?.(code, client),
     });
     const readers = this.#server.listeners('secureConnection');
@@ -221,14 +259,45 @@ export class HttpHost {
     return sessions;
   }
 
+  /** The door stands before the readers of HTTP and TLS. */
+  #guard(door: ConnectionDoor): void {
+    const readers = this.#server.listeners('connection');
+    this.#server.removeAllListeners('connection');
+    this.#server.on('connection', (socket: Socket) => {
+      door.meet(socket, () => {
+        for (const reader of readers) reader.call(this.#server, socket);
+      });
+    });
+  }
+
+  #hand(request: IncomingMessage, response: HttpResponse): void {
+    const isSurplus = this.#options.door?.isSurplus(request.socket) ?? false;
+    this.#options.onRequest(request, response, isSurplus);
+  }
+
+  *#everybody(): Iterable<Taker> {
+    yield* this.#takers;
+    if (this.#http2 !== undefined) yield* this.#http2.takers();
+  }
+
+  #watch(socket: Socket): void {
+    const taker = new SocketTaker(socket, (took) => {
+      this.#options.onSlowClient?.(socket.remoteAddress, took);
+    });
+    this.#takers.add(taker);
+    socket.once('close', () => this.#takers.delete(taker));
+  }
+
   #listen(): void {
+    const isTls = this.#server instanceof TlsServer;
+    this.#server.on(isTls ? 'secureConnection' : 'connection', (socket) => this.#watch(socket));
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       const { socket } = request;
       if (this.#isDraining || this.#isOutdated(socket)) response.setHeader('Connection', 'close');
       const known = this.#answers.get(socket);
       if (known === undefined) this.#remember(socket, response);
       else known.last = response;
-      this.#options.onRequest(request, response);
+      this.#hand(request, response);
     };
     this.#server.on('request', answer);
     // Without these two an engine that pushes would send its whole upload before it hears that it must not.
@@ -236,6 +305,12 @@ export class HttpHost {
     this.#server.on('checkExpectation', answer);
     this.#server.on('connect', (_request, socket: Socket) => {
       writeRawAnswer(socket, 405, { code: 'UNSUPPORTED', message: 'CONNECT is not supported' });
+    });
+    // Node would have it answered as a bad request, but words that wait for a handshake keep the connection for ever.
+    this.#server.removeAllListeners('tlsClientError');
+    this.#server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
+      this.#options.onBadRequest?.(error.code ?? 'unknown', socket.remoteAddress);
+      socket.destroy();
     });
     this.#server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
       this.#options.onBadRequest?.(error.code ?? 'unknown', socket.remoteAddress);

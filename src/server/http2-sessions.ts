@@ -8,10 +8,12 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Taker, Took } from './client-pace.ts';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpResponse } from './http-response.ts';
 import { StreamRequest } from './stream-request.ts';
 import { StreamResponse } from './stream-response.ts';
+import { StreamTaker } from './takers.ts';
 
 /** What HTTP/2 connections are taken with. */
 export interface Http2Options {
@@ -20,6 +22,8 @@ export interface Http2Options {
   readonly onRequest: (request: IncomingMessage, response: HttpResponse) => void;
   /** Told of what breaks the protocol, by Node's error code. */
   readonly onBadSession: (code: string, client: string | undefined) => void;
+  /** Told of a stream that was cut off because its client took too little of it. */
+  readonly onSlowClient: (client: string | undefined, took: Took) => void;
 }
 
 /** Requests that one connection may have under way. */
@@ -42,6 +46,7 @@ export class Http2Sessions {
   readonly #options: Http2Options;
   readonly #server: Http2Server;
   readonly #sessions = new Map<object, Session>();
+  readonly #takers = new Set<Taker>();
   #taken: Socket | undefined;
 
   constructor(options: Http2Options) {
@@ -66,6 +71,11 @@ export class Http2Sessions {
     this.#taken = socket;
     this.#server.emit('connection', socket);
     this.#taken = undefined;
+  }
+
+  /** Who is being sent an answer. */
+  takers(): Iterable<Taker> {
+    return this.#takers;
   }
 
   /** Has the connections end when their requests have; those that `isMeant` is not true of go on. */
@@ -124,9 +134,13 @@ export class Http2Sessions {
     const hasBody = (head.flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
     const request = new StreamRequest(stream, own.socket, { ...head, hasBody });
     const response = new StreamResponse(stream);
+    const client = own.socket.remoteAddress;
+    const taker = new StreamTaker(response, (took) => this.#options.onSlowClient(client, took));
+    this.#takers.add(taker);
     const late = hasBody ? this.#limitBody(stream) : undefined;
     stream.once('close', () => {
       late?.cancel();
+      this.#takers.delete(taker);
       own.streams -= 1;
       if (own.streams === 0) this.#endWhenIdle(own);
     });

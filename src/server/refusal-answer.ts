@@ -18,7 +18,10 @@ export interface RefusedSubject {
 }
 
 /** Whether decoys may have been given out to engines of this listener. */
-export function mayStopHard({ listener, context }: Exchange): boolean {
+export function mayStopHard({
+  listener,
+  context,
+}: Pick<Exchange, 'listener' | 'context'>): boolean {
   return listener.refusal === 'hard-stop' || context.hasHardStopRules;
 }
 

@@ -13,6 +13,7 @@ import type {
   TrustFileService,
 } from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
+import type { ConnectionPlaces } from './connection-places.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
 import type { RequestCount } from './request-count.ts';
@@ -43,6 +44,8 @@ export interface RegistryContext extends ExchangeContext {
   readonly relay: Relay;
   readonly bypassWatch: BypassWatch;
   readonly refusals: RefusalHistory;
+  /** The places of connections, whatever the context. */
+  readonly connections: ConnectionPlaces;
   /** How the rule for a tag has refusals told; undefined: as the listener does. */
   readonly refusalForm: (repository: Repository, tag: Tag) => 'deny' | 'hard-stop' | undefined;
   /** Where `docs/errors.md` can be read; refusals point into it. */

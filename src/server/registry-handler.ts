@@ -49,6 +49,7 @@ export class RegistryHandler {
     this.#options = { context, listener, ids: new RequestIds() };
     this.#routes = new ListenerRoutes(listener, context.upstreams);
     this.#crowd = new Crowd({
+      clock: context.clock,
       locate: (exchange) => this.#locate(exchange),
       proceed: (exchange) => this.#meet(exchange),
     });
@@ -69,14 +70,28 @@ export class RegistryHandler {
    * @param peer - who is asking, where the connection is not the client's own
    */
   handle(request: IncomingMessage, response: HttpResponse, peer?: Peer): void {
-    const options = peer === undefined ? this.#options : { ...this.#options, peer };
-    const exchange = new Exchange(request, response, options);
+    const exchange = this.#exchange(request, response, peer);
     try {
       const waiting = exchange.enter() ? this.#meet(exchange) : this.#crowd.meet(exchange);
       waiting?.catch((error: unknown) => this.#fail(exchange, error));
     } catch (error) {
       this.#fail(exchange, error);
     }
+  }
+
+  /** Answers one request as `handle` does, but only to say that its connection is one too many. */
+  dismiss(request: IncomingMessage, response: HttpResponse, peer?: Peer): void {
+    const exchange = this.#exchange(request, response, peer);
+    try {
+      this.#crowd.dismiss(exchange)?.catch((error: unknown) => this.#fail(exchange, error));
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+  }
+
+  #exchange(request: IncomingMessage, response: HttpResponse, peer: Peer | undefined): Exchange {
+    const options = peer === undefined ? this.#options : { ...this.#options, peer };
+    return new Exchange(request, response, options);
   }
 
   #meet(exchange: Exchange): Promise<void> | undefined {

@@ -1,7 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../observe/log.ts';
+import { ConnectionDoor } from './connection-door.ts';
+import { hostEvents } from './host-events.ts';
 import { HttpHost, type TlsIdentity } from './http-host.ts';
 import type { HttpLimits } from './http-limits.ts';
+import { mayStopHard } from './refusal-answer.ts';
 import type { ListenerProfile, RegistryContext } from './registry-context.ts';
 import { RegistryHandler } from './registry-handler.ts';
 
@@ -28,22 +31,30 @@ export class RegistryListener {
   readonly #options: RegistryListenerOptions;
   readonly #host: HttpHost;
   #handler: RegistryHandler;
+  /** Whether connections that find no place wait for one. */
+  #waits: boolean;
 
   constructor(options: RegistryListenerOptions) {
     this.#options = options;
     const { context, profile } = options;
     this.#handler = new RegistryHandler(context, profile);
+    this.#waits = mayStopHard({ listener: profile, context });
     this.#host = new HttpHost({
       host: options.host,
       port: options.port,
       clock: context.clock,
       ...(options.tls === undefined ? {} : { tls: options.tls, http2: true }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      onRequest: (request, response) => this.#handler.handle(request, response),
-      onBadRequest: (code, client) => {
-        context.metrics.countRequest('other', 'rejected');
-        context.log.event('listener.bad_request', { listener: profile.name, code, client });
+      door: new ConnectionDoor({
+        places: context.connections,
+        clock: context.clock,
+        waits: () => this.#waits,
+      }),
+      onRequest: (request, response, isSurplus) => {
+        if (isSurplus) this.#handler.dismiss(request, response);
+        else this.#handler.handle(request, response);
       },
+      ...hostEvents(profile.name, context),
     });
   }
 
@@ -72,6 +83,7 @@ export class RegistryListener {
     return () => {
       showIdentity?.();
       this.#handler = handler;
+      this.#waits = mayStopHard({ listener: next.profile, context: next.context });
     };
   }
 

@@ -1,3 +1,4 @@
+import type { LimitName, LimitUse } from '../observe/limit-use.ts';
 import type { SuspectedBypass } from './bypass-watch.ts';
 import type { PastRefusal } from './refusal-history.ts';
 
@@ -80,14 +81,8 @@ export interface UpstreamStatus {
 }
 
 /** One of the limits of the process, and how near it is. */
-export interface LimitStatus {
-  readonly limit: 'connections' | 'requests' | 'blobs' | 'buffered_bytes';
-  /** The most at once. */
-  readonly most: number;
-  readonly taken: number;
-  readonly waiting: number;
-  /** Since the start. */
-  readonly turnedAway: number;
+export interface LimitStatus extends LimitUse {
+  readonly limit: LimitName;
 }
 
 /** An exception that is in force. */
@@ -117,7 +112,7 @@ export interface StatusReport {
   readonly collections?: readonly CollectionStatus[];
   /** Upstreams in the order of the configuration, each followed by its fallbacks. */
   readonly upstreams: readonly UpstreamStatus[];
-  /** What the process takes on at once; of this process only. */
+  /** What the process takes on at once; of this process only, which with workers holds no connections. */
   readonly limits: readonly LimitStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
   readonly suspectedBypasses: readonly SuspectedBypass[];

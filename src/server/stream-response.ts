@@ -19,6 +19,7 @@ export class StreamResponse extends Writable implements HttpResponse {
   readonly #stream: ServerHttp2Stream;
   readonly #headers = new Map<string, string | readonly string[]>();
   #headersSent = false;
+  #bytesTaken = 0;
 
   constructor(stream: ServerHttp2Stream) {
     super({ highWaterMark: stream.writableHighWaterMark, emitClose: true });
@@ -31,6 +32,11 @@ export class StreamResponse extends Writable implements HttpResponse {
 
   get headersSent(): boolean {
     return this.#headersSent;
+  }
+
+  /** Bytes of the body that are on their way, and no longer held here. */
+  get bytesTaken(): number {
+    return this.#bytesTaken;
   }
 
   setHeader(name: string, value: number | string | readonly string[]): this {
@@ -61,7 +67,10 @@ export class StreamResponse extends Writable implements HttpResponse {
   ): void {
     if (this.#isGone(callback)) return;
     this.#sendHead(false);
-    this.#stream.write(chunk, callback);
+    this.#stream.write(chunk, (error) => {
+      this.#bytesTaken += chunk.length;
+      callback(error);
+    });
   }
 
   override _final(callback: (error?: Error | null) => void): void {

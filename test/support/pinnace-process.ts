@@ -62,9 +62,19 @@ export class PinnaceProcess implements AsyncDisposable {
     return await command.ended();
   }
 
-  /** Starts `serve` and waits until it takes pulls. @throws {Error} when it ends instead */
-  static async serve(configFile: string): Promise<PinnaceProcess> {
-    const served = PinnaceProcess.start('serve', '--config', configFile);
+  /**
+   * Starts `serve` and waits until it takes pulls.
+   *
+   * @param openFiles - how many files the system lets it open; default: as many as this process
+   * @throws {Error} when it ends instead
+   */
+  static async serve(configFile: string, openFiles?: number): Promise<PinnaceProcess> {
+    const words = ['serve', '--config', configFile];
+    const limited = `ulimit -n ${openFiles} && exec "$@"`;
+    const served =
+      openFiles === undefined
+        ? PinnaceProcess.start(...words)
+        : new PinnaceProcess(['sh', '-c', limited, 'sh', process.execPath, MAIN, ...words], false);
     await served.untilLogged('server.started');
     return served;
   }

@@ -8,6 +8,7 @@ import { HostNames } from '../../src/oci/host-names.ts';
 import { parseRegistryHost, repositoryName } from '../../src/oci/names.ts';
 import { DecoyIssuer } from '../../src/refusal/decoy.ts';
 import { BypassWatch } from '../../src/server/bypass-watch.ts';
+import { ConnectionPlaces } from '../../src/server/connection-places.ts';
 import type { TlsIdentity } from '../../src/server/http-host.ts';
 import type { HttpLimits } from '../../src/server/http-limits.ts';
 import { RefusalHistory } from '../../src/server/refusal-history.ts';
@@ -99,6 +100,7 @@ export class RegistryUnderTest implements AsyncDisposable {
   readonly refusals = new RefusalHistory();
   readonly requests = new RequestCount();
   readonly places: RequestPlaces;
+  readonly connections: ConnectionPlaces;
   /** How rules have refusals told, by `repository:tag`. */
   readonly rules = new Map<string, 'deny' | 'hard-stop'>();
   readonly metrics = new Metrics({ version: '0.0.0-test', processMetrics: false });
@@ -114,6 +116,8 @@ export class RegistryUnderTest implements AsyncDisposable {
       readonly relay?: Partial<RelayOptions>;
       readonly limits?: Partial<HttpLimits>;
       readonly places?: Partial<RequestLimits>;
+      /** Connections at once; default 1000. */
+      readonly connections?: number;
       readonly hasHardStopRules?: boolean;
       readonly clock?: Clock;
       readonly defaultRegistry?: string;
@@ -124,6 +128,8 @@ export class RegistryUnderTest implements AsyncDisposable {
     } = {},
   ) {
     const clock = options.clock ?? this.clock;
+    const { connections = 1000 } = options;
+    this.connections = new ConnectionPlaces(clock, { ...ROOMY, ...options.places, connections });
     this.places = new RequestPlaces(clock, { ...ROOMY, ...options.places });
     this.relay = new Relay({
       // Its time limits are about real connections.
@@ -160,6 +166,7 @@ export class RegistryUnderTest implements AsyncDisposable {
       refusals: this.refusals,
       requests: this.requests,
       places: this.places,
+      connections: this.connections,
       refusalForm: (repository, tag) => this.rules.get(`${repositoryName(repository)}:${tag}`),
       clock,
       metrics: this.metrics,

@@ -10,9 +10,12 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
   assert.deepEqual(config.limits, {
     manifestBytes: 4 * 2 ** 20,
     drainTimeoutMs: 30_000,
+    connections: 10_000,
     requests: 4096,
     queue: 4096,
     queueTimeoutMs: 4_000,
+    idleTimeoutMs: 600_000,
+    minRate: 1024,
   });
   assert.equal(config.log.level, 'info');
   assert.equal(config.state.kind, 'sqlite');

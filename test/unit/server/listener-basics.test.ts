@@ -43,14 +43,19 @@ describe('HttpHost', () => {
   });
 
   it('takes no more connections than it may', async () => {
-    await using registry = await new RegistryUnderTest({ limits: { maxConnections: 1 } }).start();
-    const first = connect(registry.port, '127.0.0.1');
+    const host = new HttpHost({
+      ...{ host: '127.0.0.1', port: 0, clock: systemClock, limits: { maxConnections: 1 } },
+      onRequest: (_request, response) => response.end('x'),
+    });
+    const { port } = await host.start();
+    const first = connect(port, '127.0.0.1');
     first.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
     await once(first, 'data');
-    const second = connect(registry.port, '127.0.0.1');
+    const second = connect(port, '127.0.0.1');
     second.on('error', () => undefined);
     await once(second, 'close');
     first.destroy();
+    await host.stop({ drainMs: 0 });
   });
 
   it('warns at the start of a listener that engines would go round', async () => {
