@@ -1,11 +1,9 @@
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from './scenarios.ts';
+import { durationSeconds } from './soak/duration.ts';
 
-/** What the command line asks for. */
-export interface Wishes {
-  readonly isQuick: boolean;
-  /** Names of scenarios; empty: all. */
-  readonly only: readonly string[];
+/** Where what was measured goes, beside standard output. */
+export interface Outputs {
   readonly json: string | undefined;
   /** A folder for charts. */
   readonly plots: string | undefined;
@@ -13,10 +11,25 @@ export interface Wishes {
   readonly docs: boolean;
 }
 
+/** What the command line asks for. */
+export interface Wishes extends Outputs {
+  readonly isQuick: boolean;
+  /** Names of scenarios; empty: all. */
+  readonly only: readonly string[];
+}
+
+/** What a soak is to be like, and where it goes. */
+export interface SoakWishes extends Outputs {
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+}
+
 /** What is to be done: measure, or say something and end. */
 export type CommandLine =
   | { readonly kind: 'measure'; readonly wishes: Wishes }
   | { readonly kind: 'render' }
+  | { readonly kind: 'soak'; readonly soak: SoakWishes }
+  | { readonly kind: 'profile'; readonly outputs: Outputs }
   | { readonly kind: 'say'; readonly text: string; readonly exitCode: 0 | 64 };
 
 /** What `--help` says. */
@@ -26,6 +39,9 @@ Usage: npm run bench -- [options]
 
   --quick            every scenario, smaller and shorter: under two minutes
   --only NAME        one scenario; may be repeated
+  --soak DURATION    instead: a mixed, steady load for 10s to 24h (60m), every answer checked
+  --rate REQUESTS    a second, for --soak; default 300
+  --profile          instead: where the time of a warm tag, a warm and a cold blob goes
   --json FILE        writes what was measured as JSON
   --plots FOLDER     draws what was measured as SVG
   --docs             keeps what was measured in docs/performance, and makes its tables and pictures
@@ -35,39 +51,53 @@ Usage: npm run bench -- [options]
 
 Ratios above 1 mean that Pinnace is the better one. Load generator and peers are Debian packages (wrk, skopeo, curl,
 nginx-light, docker-registry); a peer that is missing is named and left out, and so is a scenario without its load
-generator. Exit code: 0 measured, 1 a scenario was not measured, 64 usage.
+generator. Exit code: 0 measured, 1 a scenario was not measured or a soak answered wrongly, 64 usage.
 `;
+
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string', multiple: true },
+  soak: { type: 'string' },
+  rate: { type: 'string', default: '300' },
+  profile: { type: 'boolean', default: false },
+  json: { type: 'string' },
+  plots: { type: 'string' },
+  docs: { type: 'boolean', default: false },
+  render: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
 
 /** Reads the command line. */
 export function readCommandLine(words: readonly string[]): CommandLine {
   try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        quick: { type: 'boolean', default: false },
-        only: { type: 'string', multiple: true, default: [] },
-        json: { type: 'string' },
-        plots: { type: 'string' },
-        docs: { type: 'boolean', default: false },
-        render: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
+    const { values } = parseArgs({ args: [...words], options: OPTIONS });
     if (values.help) return { kind: 'say', text: HELP, exitCode: 0 };
     if (values.list) return { kind: 'say', text: listed(), exitCode: 0 };
     if (values.render) return { kind: 'render' };
-    if (values.docs && values.only.length > 0) {
+    const { quick: isQuick, only = [], json, plots, docs } = values;
+    if (values.soak !== undefined) return soakOf(values.soak, values.rate, { json, plots, docs });
+    if (values.profile) return { kind: 'profile', outputs: { json, plots, docs } };
+    if (docs && only.length > 0) {
       return usage('--docs keeps a run of every scenario: leave --only away.');
     }
-    const unknown = values.only.find((name) => SCENARIOS.every((each) => each.name !== name));
+    const unknown = only.find((name) => SCENARIOS.every((each) => each.name !== name));
     if (unknown !== undefined)
       return usage(`There is no scenario "${unknown}"; --list names them.`);
-    const { quick: isQuick, only, json, plots, docs } = values;
     return { kind: 'measure', wishes: { isQuick, only, json, plots, docs } };
   } catch (error) {
     return usage(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
   }
+}
+
+function soakOf(duration: string, rate: string, outputs: Outputs): CommandLine {
+  const seconds = durationSeconds(duration);
+  if (seconds === undefined) return usage(`--soak takes 10s to 24h, not "${duration}".`);
+  const requestsPerSecond = Number(rate);
+  if (!/^\d{1,4}$/.test(rate) || requestsPerSecond < 10) {
+    return usage(`--rate takes 10 to 9999 requests a second, not "${rate}".`);
+  }
+  return { kind: 'soak', soak: { seconds, requestsPerSecond, ...outputs } };
 }
 
 function listed(): string {

@@ -31,6 +31,8 @@ export interface ContenderOptions {
 export interface PinnaceOptions extends ContenderOptions {
   /** How long a verified answer is good; default `60s`. */
   readonly maxAge?: string;
+  /** Further settings of the trust source. */
+  readonly trust?: Readonly<Record<string, unknown>>;
   readonly more?: Readonly<Record<string, unknown>>;
   /** A data folder from before; default: one of its own. */
   readonly data?: string;
@@ -58,6 +60,7 @@ export async function startPinnace(site: Site, options: PinnaceOptions = {}): Pr
         url: site.notary.url,
         maxAge: options.maxAge ?? '60s',
         trustOnFirstUse: true,
+        ...options.trust,
       },
     },
     policy: [{ match: `${BENCH_REGISTRY}/**`, trust: 'corp' }],

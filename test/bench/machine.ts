@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { coresLine } from './cores.ts';
 
 /** Clock ticks a second in `/proc/PID/stat`; Linux has 100 on every architecture that Node runs on. */
@@ -13,6 +14,11 @@ export function cpuSecondsOf(pid: number): number {
 /** Bytes of memory that a process and its children hold now. */
 export function residentBytesOf(pid: number): number {
   return familyOf(pid).reduce((sum, each) => sum + statusBytes(each, 'VmRSS'), 0);
+}
+
+/** What a process and its children have open now, as the system names it: a path, `socket:[number]`. */
+export function openFilesOf(pid: number): readonly string[] {
+  return familyOf(pid).flatMap((each) => linksIn(`/proc/${each}/fd`));
 }
 
 /** One line about the machine, for the report. */
@@ -39,6 +45,24 @@ function statusBytes(pid: number, field: string): number {
     .split('\n')
     .find((each) => each.startsWith(field));
   return Number(line?.replace(/\D/g, '') ?? 0) * 1024;
+}
+
+/** Where the links of a folder of `/proc` lead; none once its process is over. */
+function linksIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).flatMap((name) => linkAt(join(folder, name)));
+  } catch {
+    return [];
+  }
+}
+
+/** Files are closed while the list is read. */
+function linkAt(file: string): readonly string[] {
+  try {
+    return [readlinkSync(file)];
+  } catch {
+    return [];
+  }
 }
 
 /** The text of a file of `/proc`; nothing once its process is over. */

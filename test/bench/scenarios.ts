@@ -9,6 +9,7 @@ import { recheck } from './scenarios/recheck.ts';
 import { warmBlob } from './scenarios/warm-blob.ts';
 import { warmTag, warmTagLogged } from './scenarios/warm-tag.ts';
 import { wholeImage } from './scenarios/whole-image.ts';
+import { workers } from './scenarios/workers.ts';
 
 /** Every scenario, in the order of the report. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   coldBlob,
   wholeImage,
   crowd,
+  workers,
   manyTags,
   manyRepositories,
   manyConnections,

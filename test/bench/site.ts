@@ -8,6 +8,8 @@ import type { NotaryServer } from '../support/notary-server.ts';
 import type { Registry } from '../support/registry.ts';
 import { type Publisher, REGISTRY_HOST, Surroundings } from '../support/running-pinnace.ts';
 
+type PublisherOptions = Parameters<Surroundings['publisher']>[1];
+
 /** The upstream registry's name in images. */
 export const BENCH_REGISTRY = REGISTRY_HOST;
 
@@ -41,9 +43,9 @@ export class Site implements AsyncDisposable {
     return this.#surroundings.notary;
   }
 
-  /** A publisher of one repository. */
-  publisher(path: string): Publisher {
-    return this.#surroundings.publisher(path);
+  /** A publisher of one repository, who begins now. */
+  publisher(path: string, options: PublisherOptions = {}): Publisher {
+    return this.#surroundings.publisher(path, { now: new Date(), ...options });
   }
 
   /** Makes a folder of its own. */

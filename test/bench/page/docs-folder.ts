@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ProfileResult } from '../profile/run.ts';
 import type { BenchResult } from '../results.ts';
+import type { SoakResult } from '../soak/result.ts';
 import { type Kept, renderDocs } from './render.ts';
 
 const DOCS = resolve(fileURLToPath(import.meta.url), '../../../../docs');
@@ -15,7 +17,11 @@ export function keep<Name extends keyof Kept>(name: Name, result: Kept[Name]): v
 
 /** Reads what is kept. @throws {Error} when something was never measured */
 export function readKept(): Kept {
-  return { bench: readOne<BenchResult>('bench') };
+  return {
+    bench: readOne<BenchResult>('bench'),
+    soak: readOne<SoakResult>('soak'),
+    profile: readOne<ProfileResult>('profile'),
+  };
 }
 
 /** Writes every generated file of the documentation anew, from what is kept. */

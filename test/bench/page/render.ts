@@ -1,25 +1,39 @@
 import { type Pictures, picturesOf } from '../plots.ts';
+import { profileTables } from '../profile/report.ts';
+import type { ProfileResult } from '../profile/run.ts';
 import type { BenchResult } from '../results.ts';
+import { soakOrigin, soakPicture, soakTables } from '../soak/report.ts';
+import type { SoakResult } from '../soak/result.ts';
+import { arithmeticBlock, carriesBlock, TEN_THOUSAND } from './arithmetic.ts';
 import { budgetsBlock, originBlock, tablesBlock } from './bench-blocks.ts';
 import { withBlocks } from './markers.ts';
+import { sizingFigures } from './measured-figures.ts';
 
 /** Everything that was measured and is kept with the documentation. */
 export interface Kept {
   readonly bench: BenchResult;
+  readonly soak: SoakResult;
+  readonly profile: ProfileResult;
 }
 
 /** Makes every generated file below `docs/`, by its name there, from what was measured and the page as it stands. */
 export function renderDocs(kept: Kept, page: string): Pictures {
-  const { bench } = kept;
+  const { bench, soak, profile } = kept;
+  const figures = sizingFigures(bench);
   const blocks = new Map([
     ['origin', originBlock(bench)],
     ['budgets', budgetsBlock(bench)],
+    ['soak', `${soakOrigin(soak)}\n\n${soakTables(soak)}`],
+    ['profile', profileTables(profile)],
+    ['carries', carriesBlock(figures)],
+    ['nodes', arithmeticBlock(TEN_THOUSAND, figures)],
   ]);
   const files = new Map([
     ['performance.md', withBlocks(page, blocks)],
     ['performance/tables.md', tablesPage(bench)],
   ]);
-  for (const [name, svg] of picturesOf(bench)) files.set(`performance/${name}`, svg);
+  const pictures = new Map([...picturesOf(bench), ['soak.svg', soakPicture(soak)]]);
+  for (const [name, svg] of pictures) files.set(`performance/${name}`, svg);
   return files;
 }
 

@@ -15,7 +15,17 @@ describe('the command line of the bench', () => {
     });
   });
 
+  it('takes a soak with its rate', () => {
+    assert.deepEqual(readCommandLine(['--soak', '60m', '--rate', '50', '--docs']), {
+      kind: 'soak',
+      soak: { seconds: 3600, requestsPerSecond: 50, json: undefined, plots: undefined, docs: true },
+    });
+  });
+
   const wrong = [
+    ['--soak', '9s'],
+    ['--soak', '60m', '--rate', '0'],
+    ['--soak', '60m', '--rate', '1e3'],
     ['--only', 'nothing'],
     ['--unknown'],
     ['word'],
@@ -54,6 +64,7 @@ describe('every scenario', () => {
       const known = new Set<string>([
         'upstream',
         'node:http',
+        'one worker',
         ...peers.map((peer) => PEER_PROGRAMS[peer].name),
       ]);
       assert.deepEqual(
