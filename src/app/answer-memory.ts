@@ -26,6 +26,10 @@ export class AnswerMemory implements AnswerCache {
     return answer;
   }
 
+  has(pin: Pin): boolean {
+    return this.#cache.has(pin);
+  }
+
   set(pin: Pin, answer: ServedManifest): void {
     this.#counts.misses += 1;
     this.#cache.set(pin, answer);

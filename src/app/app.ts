@@ -5,6 +5,8 @@ import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError, type ConfigProblem } from '../config/errors.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { Fleet } from '../front/fleet.ts';
+import { startFrontProcess } from '../front/front-process.ts';
 import type { Collection } from '../metadata/collection.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { type ConfiguredNames, Metrics } from '../observe/metrics.ts';
@@ -86,11 +88,16 @@ export class App {
     this.#metrics = new Metrics({ version: VERSION, ...namesOf(config) });
     const { content } = observedCoreEvents(this.#log, this.#metrics, () => false);
     this.#stores = openStores(config, { clock, events: content });
+    const fleet = this.#createFleet(config);
     this.#lasting = {
+      ...(fleet === undefined ? {} : { fleet }),
       ...{ stores: this.#stores, clock, log: this.#log, metrics: this.#metrics },
       answerCounts: new AnswerCounts(),
       refusals: new RefusalHistory(),
-      bypassWatch: new BypassWatch({ clock }),
+      bypassWatch: new BypassWatch({
+        clock,
+        onWatch: (client, forMs) => fleet?.watch(client, forMs),
+      }),
       clientMemory: new ClientMemory(clock, this.#log),
       limits: new ProcessLimits(clock, config.limits, { openFiles, workers: workersOf(config) }),
     };
@@ -150,7 +157,7 @@ export class App {
   }
 
   /** @throws {ConfigError} `config_invalid` for what only a restart can change; nothing has changed then */
-  #apply({ config }: LoadedConfig): void {
+  async #apply({ config }: LoadedConfig): Promise<void> {
     const [decoys, listeners] = [this.#decoys, this.#listeners];
     if (!this.#isReady || decoys === undefined || listeners === undefined) return;
     const before = this.#generation;
@@ -168,20 +175,35 @@ export class App {
     this.#metrics.configure(namesOf(config));
     next.start();
     this.#retire(before);
+    // In force is what nobody is answered against any more.
+    await this.#lasting.fleet?.settled();
   }
 
   #createListeners(config: Config, now: ForListener): Listeners {
-    const workers = workersOf(config);
-    if (workers === 1) return new OwnListeners(config.listeners, now, clientLimitsOf(config));
-    const { frontProgram } = this.#options;
-    if (frontProgram === undefined) throw new Error('no program for worker processes is named');
+    const { fleet } = this.#lasting;
+    if (fleet === undefined) return new OwnListeners(config.listeners, now, clientLimitsOf(config));
     return new FrontedListeners(config.listeners, now, {
-      ...{ workers, program: frontProgram, dataFolder: config.dataFolder },
+      ...{ fleet, dataFolder: config.dataFolder },
       contentFolder: this.#stores.contentFolder,
       logLevel: () => this.#generation.config.log.level,
       limits: () => this.#lasting.limits.shareOf(this.#generation.config.limits),
       ...{ clock: this.#clock, log: this.#log, metrics: this.#metrics },
     });
+  }
+
+  /** The processes that serve connections; undefined where this one does. */
+  #createFleet(config: Config): Fleet | undefined {
+    const size = workersOf(config);
+    const { frontProgram } = this.#options;
+    if (size === 1) return undefined;
+    if (frontProgram === undefined) throw new Error('no program for worker processes is named');
+    const fleet = new Fleet({
+      ...{ size, clock: this.#clock, log: this.#log, metrics: this.#metrics },
+      startProcess: () => startFrontProcess(frontProgram),
+      watched: () => this.#lasting.bypassWatch.watched,
+    });
+    this.#metrics.addFrom(async () => await fleet.counts());
+    return fleet;
   }
 
   #retire(generation: Generation): void {
@@ -294,6 +316,8 @@ export class App {
       }
     };
     await Promise.all(Array.from({ length: REFRESHES_AT_ONCE }, work));
+    // Whoever hears that it is done must not be given an older answer by anybody.
+    await this.#lasting.fleet?.settled();
     return { refreshed, failed };
   }
 

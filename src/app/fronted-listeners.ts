@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { ListenerConfig } from '../config/config.ts';
 import { Door } from '../front/door.ts';
-import { Fleet } from '../front/fleet.ts';
-import { startFrontProcess } from '../front/front-process.ts';
+import type { Fleet } from '../front/fleet.ts';
 import { type InnerAnswer, InnerListener } from '../front/inner-listener.ts';
 import type { FrontLimits, FrontListenerSettings, FrontSettings } from '../front/messages.ts';
 import { makeRunFolder, type RunFolder } from '../front/run-folder.ts';
@@ -19,10 +18,7 @@ import type { ForListener, Listeners, OnBound } from './listeners.ts';
 
 /** What fronted listeners are made of. */
 export interface FrontedListenersOptions {
-  /** How many fronts there are to be. */
-  readonly workers: number;
-  /** The program that a front is. */
-  readonly program: URL;
+  readonly fleet: Fleet;
   readonly dataFolder: string;
   readonly contentFolder: string;
   /** The least level that is logged now. */
@@ -46,7 +42,6 @@ export class FrontedListeners implements Listeners {
   readonly #listeners: ReadonlyMap<string, Fronted>;
   readonly #doors: Door[] = [];
   readonly #secret = randomBytes(32).toString('hex');
-  readonly #fleet: Fleet;
   #folder: RunFolder | undefined;
   #inner: InnerListener | undefined;
 
@@ -62,24 +57,17 @@ export class FrontedListeners implements Listeners {
         return [config.name, { config, next, answer: answerBy(next) }];
       }),
     );
-    const { workers, program, clock, log, metrics } = options;
-    this.#fleet = new Fleet({
-      ...{ size: workers, clock, log, metrics },
-      startProcess: () => startFrontProcess(program),
-      settings: () => this.#settings(),
-    });
-    metrics.addFrom(async () => await this.#fleet.counts());
   }
 
   get isAccepting(): boolean {
-    return this.#fleet.isAccepting;
+    return this.#options.fleet.isAccepting;
   }
 
   async start(onBound: OnBound): Promise<void> {
     const { clock, log, dataFolder } = this.#options;
     for (const [name, { config, next }] of this.#listeners) {
       const { onAcceptError } = hostEvents(name, this.#options);
-      const door = new Door((socket) => this.#fleet.take(name, socket), onAcceptError);
+      const door = new Door((socket) => this.#options.fleet.take(name, socket), onAcceptError);
       this.#doors.push(door);
       const address = await door.start(config.address);
       onBound(name, address);
@@ -89,9 +77,10 @@ export class FrontedListeners implements Listeners {
     this.#inner = new InnerListener({
       ...{ path: this.#socketPath(), secret: this.#secret, clock },
       answerOf: (listener) => this.#listeners.get(listener)?.answer,
+      settled: () => this.#options.fleet.settled(),
     });
     await this.#inner.start();
-    await this.#fleet.start();
+    await this.#options.fleet.start(() => this.#settings());
   }
 
   prepare(listeners: readonly ListenerConfig[], next: ForListener): () => void {
@@ -102,19 +91,20 @@ export class FrontedListeners implements Listeners {
       if (wanted.tls !== undefined) requireUsableIdentity(wanted.tls);
       const answer = answerBy(wanted);
       return () => {
+        fronted.next.context.keeper?.retire();
         fronted.next = wanted;
         fronted.answer = answer;
       };
     });
     return () => {
       for (const commit of commits) commit();
-      this.#fleet.configure();
+      this.#options.fleet.configure();
     };
   }
 
   async stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
     for (const door of this.#doors) door.close();
-    await this.#fleet.stop({ drainMs });
+    await this.#options.fleet.stop({ drainMs });
     await this.#inner?.stop({ drainMs: 0 });
     await this.#folder?.remove();
   }

@@ -1,10 +1,14 @@
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config, ListenerConfig } from '../config/config.ts';
+import type { Fleet } from '../front/fleet.ts';
+import { HeldPulls, HeldTrustFiles } from '../front/held-services.ts';
+import { FrontKeeper, scopeOf } from '../front/keeper.ts';
+import type { CollectionKey } from '../metadata/ports.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { HostNames } from '../oci/host-names.ts';
-import { parseRegistryHost } from '../oci/names.ts';
+import { parseRegistryHost, type Repository, type Tag } from '../oci/names.ts';
 import type { DecoyIssuer } from '../refusal/decoy.ts';
 import { CompletePulls, type CompletionEvents } from '../resolve/complete-pulls.ts';
 import type { PullService } from '../resolve/pull-service.ts';
@@ -35,7 +39,15 @@ export interface Lasting {
   readonly refusals: RefusalHistory;
   readonly bypassWatch: BypassWatch;
   readonly clientMemory: ClientMemory;
+  /** The processes that serve connections; absent where this one does. */
+  readonly fleet?: Fleet;
   readonly limits: ProcessLimits;
+}
+
+type ForFronts = Pick<RegistryContext, 'pulls' | 'trustFiles' | 'keeper'>;
+
+interface Fronted extends Pick<RegistryContext, 'pulls' | 'trustFiles'> {
+  readonly listener: ListenerConfig;
 }
 
 /**
@@ -55,6 +67,8 @@ export class Generation {
   #isReleasing = false;
   #released: Promise<void> | undefined;
 
+  readonly #forget = (key: CollectionKey): void => this.#lasting.fleet?.forget(scopeOf(key));
+
   /** @throws {ConfigError} `config_invalid` when trust cannot begin at a root file */
   constructor(config: Config, lasting: Lasting) {
     const { stores, clock, log, metrics, answerCounts } = lasting;
@@ -62,7 +76,11 @@ export class Generation {
     this.#lasting = lasting;
     const events = observedCoreEvents(log, metrics, () => this.#isReleasing);
     this.#completions = events.completions;
-    this.core = assembleCore(config, stores, { version: VERSION, clock, events, answerCounts });
+    const collections = { ...events.collections, superseded: this.#forget };
+    this.core = assembleCore(config, stores, {
+      ...{ version: VERSION, clock, answerCounts },
+      events: { ...events, collections },
+    });
     this.#relay = createRelay(this.core, config, clock);
     const upkeep = observedUpkeep(log, metrics);
     this.ownCollections = new OwnCollections(config, { clock, events: upkeep });
@@ -122,8 +140,11 @@ export class Generation {
     const upstreams = new Set(this.config.upstreams.keys());
     const canaries = { ...listener, isCompleteFirst: listener.completeFirst };
     return {
-      pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
-      trustFiles: this.core.trustFiles,
+      ...this.#fronted({
+        pulls: this.config.canaries ? new CanaryPulls(pulls, canaries, upstreams) : pulls,
+        trustFiles: this.core.trustFiles,
+        listener,
+      }),
       catalog: this.core.catalog,
       referrers: this.core.referrers,
       relay: this.#relay,
@@ -136,17 +157,38 @@ export class Generation {
     };
   }
 
+  /** Other processes give kept answers beside this one: what is new is held back until they have forgotten what is old. */
+  #fronted({ pulls, trustFiles, listener }: Fronted): ForFronts {
+    const { fleet, stores } = this.#lasting;
+    if (fleet === undefined) return { pulls, trustFiles };
+    const settled = (): Promise<void> | undefined => fleet.settled();
+    return {
+      pulls: new HeldPulls(pulls, settled),
+      trustFiles: new HeldTrustFiles(trustFiles, settled),
+      keeper: new FrontKeeper({
+        keepable: (...answer) => this.core.verified.keepable(...answer),
+        isExempt: (repository, tag) => this.#isCompleteFirst(listener, repository, tag),
+        epoch: () => fleet.epoch,
+        witness: () => stores.clockGuard.witness,
+      }),
+    };
+  }
+
+  #isCompleteFirst({ completeFirst }: ListenerConfig, repository: Repository, tag: Tag): boolean {
+    return this.core.policy.rulesOf(repository).forTag(tag)?.completeFirst ?? completeFirst;
+  }
+
   /** The pulls as a listener offers them. */
-  #pullsFor({ completeFirst, completion }: ListenerConfig): PullService {
-    const { verified: pulls, held, police, policy } = this.core;
+  #pullsFor(listener: ListenerConfig): PullService {
+    const { completeFirst, completion } = listener;
+    const { verified: pulls, held, police } = this.core;
     const isAsked = completeFirst || this.config.rules.some((rule) => rule.completeFirst === true);
     if (!isAsked) return this.core.pulls;
     return police(
       new CompletePulls({
         ...{ pulls, held, clock: this.#lasting.clock, events: this.#completions },
         ...completion,
-        appliesTo: (repository, tag) =>
-          policy.rulesOf(repository).forTag(tag)?.completeFirst ?? completeFirst,
+        appliesTo: (repository, tag) => this.#isCompleteFirst(listener, repository, tag),
       }),
     );
   }

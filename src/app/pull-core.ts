@@ -46,7 +46,7 @@ export interface PullCore {
   /** What a listener asks. */
   readonly pulls: PullService;
   /** The verified part of it alone. */
-  readonly verified: VerifiedPullService;
+  readonly verified: VerifiedPulls;
   /** Puts round other verified pulls what operators let through. */
   readonly police: (inner: VerifiedPullService) => PullService;
   readonly trustFiles: TrustFiles;

@@ -13,7 +13,7 @@ export interface ReloadsOptions {
   /** Reads and checks the whole configuration. @throws {ConfigError} */
   readonly load: () => Promise<LoadedConfig>;
   /** Puts it in force at one stroke, or throws with nothing changed. */
-  readonly apply: (loaded: LoadedConfig) => void;
+  readonly apply: (loaded: LoadedConfig) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -52,7 +52,7 @@ export class Reloads {
     const { load, apply, clock, log, metrics } = this.#options;
     try {
       const loaded = await load();
-      apply(loaded);
+      await apply(loaded);
       for (const { path, problem } of loaded.warnings) {
         log.event('config.warning', { path, problem });
       }

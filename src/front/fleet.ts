@@ -17,8 +17,8 @@ export interface FleetOptions {
   /** How many fronts there are to be. */
   readonly size: number;
   readonly startProcess: () => FrontProcess;
-  /** What fronts work by, as of now. */
-  readonly settings: () => FrontSettings;
+  /** The clients that are watched, and for how many milliseconds yet. */
+  readonly watched: () => ReadonlyMap<string, number>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -57,6 +57,7 @@ export class Fleet {
   #epoch = 1;
   #settledWaiters: { readonly epoch: number; readonly resolve: () => void }[] = [];
   #past: Promise<MetricsSnapshot> = Promise.resolve([]);
+  #settings: (() => FrontSettings) | undefined;
   #isStopping = false;
   #firstLooks: (() => void)[] = [];
 
@@ -85,8 +86,14 @@ export class Fleet {
     }));
   }
 
-  /** Starts all fronts; resolves when each takes connections. @throws {Error} when none can be started */
-  async start(): Promise<void> {
+  /**
+   * Starts all fronts; resolves when each takes connections.
+   *
+   * @param settings - what they work by, as of now
+   * @throws {Error} when none can be started
+   */
+  async start(settings: () => FrontSettings): Promise<void> {
+    this.#settings = settings;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#firstLooks.push(resolve);
     for (const slot of this.#slots) this.#launch(slot);
@@ -118,7 +125,8 @@ export class Fleet {
   /** Has all fronts forget everything and work by the settings of now; `settled` says when they do. */
   configure(): void {
     this.#epoch += 1;
-    const settings = this.#options.settings();
+    const settings = this.#settings?.();
+    if (settings === undefined) return;
     this.#require({ type: 'configure', epoch: this.#epoch, settings });
   }
 
@@ -180,7 +188,12 @@ export class Fleet {
   }
 
   #begin(member: Member): void {
-    member.begin({ type: 'begin', settings: this.#options.settings(), epoch: this.#epoch });
+    const settings = this.#settings?.();
+    if (settings === undefined) return;
+    member.begin({ type: 'begin', settings, epoch: this.#epoch });
+    for (const [client, forMs] of this.#options.watched()) {
+      member.send({ type: 'watch', client, forMs });
+    }
     if (this.#isStopping) member.send({ type: 'drain', drainMs: 0 });
   }
 

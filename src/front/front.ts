@@ -5,18 +5,14 @@ import { VERSION } from '../base/version.ts';
 import { collectLimit } from '../observe/limit-use.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { ConnectionDoor } from '../server/connection-door.ts';
 import { ConnectionPlaces } from '../server/connection-places.ts';
-import { hostEvents } from '../server/host-events.ts';
-import { HttpHost } from '../server/http-host.ts';
+import { RequestCount } from '../server/request-count.ts';
+import { RequestPlaces } from '../server/request-places.ts';
+import { FrontListener, type FrontListenerOptions } from './front-listener.ts';
 import { InnerRelay } from './inner-relay.ts';
-import type {
-  FromFront,
-  FrontLimits,
-  FrontListenerSettings,
-  FrontSettings,
-  ToFront,
-} from './messages.ts';
+import { KeptAnswers, type SeenAnswer } from './kept-answers.ts';
+import type { FromFront, FrontSettings, ToFront } from './messages.ts';
+import { WatchedClients } from './watched-clients.ts';
 
 /** What a front lives on. */
 export interface FrontOptions {
@@ -28,10 +24,15 @@ export interface FrontOptions {
   readonly onEnd: () => void;
 }
 
-interface Listener {
-  readonly host: HttpHost;
-  settings: FrontListenerSettings;
+/** What the parts of a front share, once the core has told it to begin. */
+interface Running {
+  readonly listeners: ReadonlyMap<string, FrontListener>;
+  readonly relay: InnerRelay;
+  readonly kept: KeptAnswers;
 }
+
+/** The core bounds what is under way; what a front answers by itself is over at once. */
+const NO_LIMIT = { requests: Number.MAX_SAFE_INTEGER, queue: 0, queueTimeoutMs: 0 };
 
 /** How often the core is told what was counted, so that little is lost with a front that dies; milliseconds. */
 const COUNTS_EVERY_MS = 1_000;
@@ -41,8 +42,8 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #log: Log;
   readonly #metrics: Metrics;
-  readonly #listeners = new Map<string, Listener>();
-  #relay: InnerRelay | undefined;
+  readonly #watched: WatchedClients;
+  #running: Running | undefined;
   #connections: ConnectionPlaces | undefined;
   #reporting: Timer | undefined;
 
@@ -50,22 +51,26 @@ export class Front {
     this.#options = options;
     this.#log = new Log(options.logSink);
     this.#metrics = new Metrics({ version: VERSION, isFront: true });
+    this.#watched = new WatchedClients(options.clock);
   }
 
   /** Does what the core says. @param socket - that of a `connection`; absent when the client is gone already */
   async hear(message: ToFront, socket?: Socket): Promise<void> {
     switch (message.type) {
       case 'begin':
-        await this.#begin(message.settings);
+        await this.#begin(message.settings, message.epoch);
         break;
       case 'configure':
+        this.#running?.kept.forget(message.epoch, undefined);
         this.#configure(message.settings);
         this.#options.tell({ type: 'settled', epoch: message.epoch });
         break;
       case 'forget':
+        this.#running?.kept.forget(message.epoch, message.scope);
         this.#options.tell({ type: 'settled', epoch: message.epoch });
         break;
       case 'watch':
+        this.#watched.watch(message.client, message.forMs);
         break;
       case 'connection':
         this.#options.tell({ type: 'taken', id: message.id });
@@ -80,63 +85,58 @@ export class Front {
     }
   }
 
-  async #begin(settings: FrontSettings): Promise<void> {
-    const { clock, tell } = this.#options;
-    this.#relay = new InnerRelay({ ...settings, log: this.#log });
-    this.#log.setLevel(settings.logLevel);
-    const places = new ConnectionPlaces(clock, settings.limits);
-    this.#connections = places;
-    this.#metrics.onCollect(() => collectLimit(this.#metrics, 'connections', places));
-    for (const [index, listener] of settings.listeners.entries()) {
-      const host = this.#createHost(listener, settings.limits, places);
-      this.#listeners.set(listener.name, { host, settings: listener });
-      await host.startAt(join(settings.runFolder, `front-${process.pid}-${index}.sock`));
-    }
-    tell({ type: 'ready' });
-    const report = (): void => {
-      void this.#report();
-      this.#reporting = clock.after(COUNTS_EVERY_MS, report);
-    };
-    report();
-  }
-
-  #createHost(
-    { name, tls }: FrontListenerSettings,
-    { idleTimeoutMs, minRate }: FrontLimits,
-    places: ConnectionPlaces,
-  ): HttpHost {
+  async #begin(settings: FrontSettings, epoch: number): Promise<void> {
     const { clock } = this.#options;
-    return new HttpHost({
-      clock,
-      ...(tls === undefined ? {} : { tls, http2: true }),
-      limits: { idleTimeoutMs, minRate },
-      door: new ConnectionDoor({ places, clock, waits: () => this.#waits(name) }),
-      onRequest: (request, response, isSurplus) =>
-        this.#relay?.pass(name, request, response, isSurplus),
-      ...hostEvents(name, { clock, log: this.#log, metrics: this.#metrics }),
-    });
+    const log = this.#log;
+    log.setLevel(settings.logLevel);
+    const kept = new KeptAnswers(clock, epoch);
+    const keep = (key: string, seen: SeenAnswer): void => kept.keep(key, seen);
+    const relay = new InnerRelay({ ...settings, clock, log, keep });
+    const connections = new ConnectionPlaces(clock, settings.limits);
+    this.#connections = connections;
+    this.#metrics.onCollect(() => collectLimit(this.#metrics, 'connections', connections));
+    const shared = {
+      ...{ relay, kept, watched: this.#watched, connections, limits: settings.limits },
+      ...this.#counting(),
+    };
+    const listeners = new Map(
+      settings.listeners.map((listener) => [listener.name, new FrontListener(listener, shared)]),
+    );
+    this.#running = { listeners, relay, kept };
+    for (const [index, listener] of [...listeners.values()].entries()) {
+      await listener.start(join(settings.runFolder, `front-${process.pid}-${index}.sock`));
+    }
+    this.#options.tell({ type: 'ready' });
+    this.#reportAgain();
   }
 
-  #waits(name: string): boolean {
-    return this.#listeners.get(name)?.settings.waits ?? false;
+  #counting(): Pick<FrontListenerOptions, 'context' | 'hits'> {
+    const { clock } = this.#options;
+    const [log, metrics] = [this.#log, this.#metrics];
+    const places = new RequestPlaces(clock, NO_LIMIT);
+    return {
+      context: { requests: new RequestCount(), places, clock, metrics, log },
+      hits: metrics.tally('pinnace_cache_hits_total', { cache: 'answer' }),
+    };
   }
 
   #take(listener: string, socket: Socket): void {
-    const found = this.#listeners.get(listener);
+    const found = this.#running?.listeners.get(listener);
     if (found === undefined) socket.destroy();
-    else found.host.take(socket);
+    else found.take(socket);
   }
 
   #configure(settings: FrontSettings): void {
     this.#connections?.configure(settings.limits);
     this.#log.setLevel(settings.logLevel);
     for (const next of settings.listeners) {
-      const listener = this.#listeners.get(next.name);
-      if (listener === undefined) continue;
-      listener.settings = next;
-      // The core has seen that it can be used.
-      if (next.tls !== undefined) listener.host.prepareIdentity(next.tls)();
+      this.#running?.listeners.get(next.name)?.configure(next);
     }
+  }
+
+  #reportAgain(): void {
+    void this.#report();
+    this.#reporting = this.#options.clock.after(COUNTS_EVERY_MS, () => this.#reportAgain());
   }
 
   async #report(id?: number): Promise<void> {
@@ -147,11 +147,11 @@ export class Front {
   }
 
   async #drain(drainMs: number): Promise<void> {
-    const hosts = [...this.#listeners.values()].map(({ host }) => host);
-    await Promise.all(hosts.map(async (host) => await host.stop({ drainMs })));
+    const listeners = [...(this.#running?.listeners.values() ?? [])];
+    await Promise.all(listeners.map(async (listener) => await listener.stop({ drainMs })));
     this.#reporting?.cancel();
     await this.#report();
-    this.#relay?.close();
+    this.#running?.relay.close();
     this.#metrics.stop();
     this.#options.onEnd();
   }

@@ -6,6 +6,7 @@ import { HttpHost } from '../server/http-host.ts';
 import { DEFAULT_LIMITS } from '../server/http-limits.ts';
 import type { HttpResponse } from '../server/http-response.ts';
 import type { Peer } from '../server/peer.ts';
+import type { Settled } from './held-services.ts';
 import { type InnerHead, readInnerHead } from './inner-head.ts';
 
 /** Answers one request that a front passed on. */
@@ -23,6 +24,8 @@ export interface InnerListenerOptions {
   readonly clock: Clock;
   /** What answers for a listener now. */
   readonly answerOf: (listener: string) => InnerAnswer | undefined;
+  /** Resolves when every front has forgotten what does not hold any more; undefined when that is so already. */
+  readonly settled: Settled;
 }
 
 /** Beside the headers of clients, which fronts have counted already: a certificate, and who asks. */
@@ -63,18 +66,26 @@ export class InnerListener {
   }
 
   #answer(request: IncomingMessage, response: HttpResponse): void {
-    const { secret, answerOf } = this.#options;
+    const { secret, settled } = this.#options;
     const head = readInnerHead(request.headers, secret);
-    const answer = head === undefined ? undefined : answerOf(head.listener);
-    if (head === undefined || answer === undefined) {
+    if (head === undefined) {
       response.writeHead(403);
       response.end();
       return;
     }
     // Where it differs from Host, whoever reads the host of a request has to see both.
     if (head.authority !== undefined) request.rawHeaders.push(':authority', head.authority);
+    const waiting = settled();
+    // Under a new configuration nobody is answered while somebody may still be answered by the one before.
+    if (waiting === undefined) this.#proceed(request, response, head);
+    else void waiting.then(() => this.#proceed(request, response, head));
+  }
+
+  #proceed(request: IncomingMessage, response: HttpResponse, head: InnerHead): void {
+    const answer = this.#options.answerOf(head.listener);
     const { takesFiles, isSurplus } = head;
-    answer(request, response, { peer: this.#peer(head), takesFiles, isSurplus });
+    if (answer === undefined) response.destroy();
+    else answer(request, response, { peer: this.#peer(head), takesFiles, isSurplus });
   }
 
   #peer({ client, isTls, certificate }: InnerHead): Peer {

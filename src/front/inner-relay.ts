@@ -1,16 +1,33 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
 import type { HttpResponse } from '../server/http-response.ts';
 import { type Peer, peerOf } from '../server/peer.ts';
 import { ASKED_BY, AUTHORITY, CERTIFICATE, INNER_PREFIX, writeAskedBy } from './inner-head.ts';
+import type { SeenAnswer } from './kept-answers.ts';
+import { KEEP, readMark } from './kept-mark.ts';
 
 /** Options of an `InnerRelay`. */
 export interface InnerRelayOptions {
   /** Where the core answers. */
   readonly socketPath: string;
   readonly secret: string;
+  readonly clock: Clock;
   readonly log: Log;
+  /** Keeps an answer that the core says may be given again. */
+  readonly keep: (key: string, seen: SeenAnswer) => void;
+}
+
+/** A request to be passed on. */
+export interface Passed {
+  readonly listener: string;
+  readonly request: IncomingMessage;
+  readonly response: HttpResponse;
+  /** Whether it came by a connection beyond those that are taken. */
+  readonly isSurplus: boolean;
+  /** What its answer is to be kept by, if it may be. */
+  readonly key: string | undefined;
 }
 
 /** What is of one connection, and not passed on. @source RFC 9110 §7.6.1 */
@@ -37,13 +54,8 @@ export class InnerRelay {
   }
 
   /** Has the core answer a request. What the core breaks off is broken off here too, never ended. */
-  pass(
-    listener: string,
-    request: IncomingMessage,
-    response: HttpResponse,
-    isSurplus: boolean,
-  ): void {
-    this.#ask({ listener, request, response, isSurplus, tries: 1 });
+  pass(passed: Passed): void {
+    this.#ask({ ...passed, tries: 1 });
   }
 
   /** Lets go of connections to the core. */
@@ -53,6 +65,7 @@ export class InnerRelay {
 
   #ask(passing: Passing): void {
     const { request, response } = passing;
+    const askedAtMs = this.#options.clock.monotonicMs();
     const outgoing = this.#open(passing);
     const giveUp = (): void => void outgoing.destroy();
     let isAnswered = false;
@@ -60,6 +73,7 @@ export class InnerRelay {
     outgoing.once('response', (incoming: IncomingMessage) => {
       isAnswered = true;
       response.off('close', giveUp);
+      this.#keep(incoming, passing, askedAtMs);
       void this.#answer(incoming, response);
     });
     outgoing.on('error', (error: Error & { code?: string }) => {
@@ -95,6 +109,22 @@ export class InnerRelay {
     });
   }
 
+  /** Keeps what the core has marked: with the manifest as soon as all of it has come, without where there is none. */
+  #keep(incoming: IncomingMessage, { key, request }: Passed, askedAtMs: number): void {
+    const { keep } = this.#options;
+    const mark = readMark(incoming.headers[KEEP.toLowerCase()]);
+    if (key === undefined || mark === undefined) return;
+    if (incoming.statusCode !== 200 || request.method === 'HEAD') {
+      keep(key, { mark, askedAtMs, body: undefined });
+      return;
+    }
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.once('end', () => {
+      if (incoming.complete) keep(key, { mark, askedAtMs, body: Buffer.concat(chunks) });
+    });
+  }
+
   async #answer(incoming: IncomingMessage, response: HttpResponse): Promise<void> {
     const { statusCode = 502, rawHeaders, headers } = incoming;
     if (headers.connection === 'close') response.shouldKeepAlive = false;
@@ -104,11 +134,7 @@ export class InnerRelay {
   }
 }
 
-interface Passing {
-  readonly listener: string;
-  readonly request: IncomingMessage;
-  readonly response: HttpResponse;
-  readonly isSurplus: boolean;
+interface Passing extends Passed {
   /** This one included. */
   readonly tries: number;
 }

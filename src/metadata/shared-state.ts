@@ -19,6 +19,7 @@ export class SharedState {
   readonly #key: CollectionKey;
   readonly #rules: MetadataRules;
   readonly #store: TrustStateStore;
+  readonly #onReplaced: () => void;
   #state: AcceptedState | undefined;
   #revision = 0;
   #isLoaded = false;
@@ -32,10 +33,13 @@ export class SharedState {
     readonly key: CollectionKey;
     readonly rules: MetadataRules;
     readonly store: TrustStateStore;
+    /** Called at once when answers drawn so far do not hold any more: other metadata has taken the place of theirs. */
+    readonly onReplaced: () => void;
   }) {
     this.#key = options.key;
     this.#rules = options.rules;
     this.#store = options.store;
+    this.#onReplaced = options.onReplaced;
   }
 
   get current(): AcceptedState | undefined {
@@ -137,7 +141,9 @@ export class SharedState {
   }
 
   #adopt(next: AcceptedState | undefined): void {
+    const before = this.#state?.set;
     this.#state = next;
+    if (before !== undefined && before !== next?.set) this.#onReplaced();
     for (const file of next?.files.targets.values() ?? []) {
       if (!(file instanceof Uint8Array)) this.#onRecord.add(file);
     }

@@ -20,6 +20,8 @@ export interface CollectionEvents {
   refreshed(key: CollectionKey, durationMs: number, failure: unknown): void;
   /** A first root was trusted because it was the first one seen. */
   firstUse(key: CollectionKey, rootKeyIds: readonly string[]): void;
+  /** Answers drawn so far do not hold any more: other metadata is trusted now, or the trust server was proved bad. */
+  superseded?(key: CollectionKey): void;
   /** The trusted versions moved. */
   advanced(key: CollectionKey, versions: ReadonlyMap<string, number>): void;
 }
@@ -77,7 +79,7 @@ export class TrustedMetadata {
     this.key = options.key;
     this.#options = options;
     this.#loader = new RoleLoader(options);
-    this.#shared = new SharedState(options);
+    this.#shared = new SharedState({ ...options, onReplaced: () => this.#supersede() });
     this.#roots = new RootChain(options);
   }
 
@@ -94,6 +96,13 @@ export class TrustedMetadata {
   /** How long an answer may be used without asking again, in milliseconds. */
   get maxAgeMs(): number {
     return this.#options.rules.maxAgeMs;
+  }
+
+  /** For how much longer answers may be drawn without asking again, in milliseconds; 0 when the server has to be asked. */
+  get freshForMs(): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#checkedAtMs === undefined || !this.#isFresh(nowMs)) return 0;
+    return this.maxAgeMs - (nowMs - this.#checkedAtMs);
   }
 
   /** How much longer while the trust server cannot be asked, in milliseconds. */
@@ -213,6 +222,10 @@ export class TrustedMetadata {
     await this.#shared.load();
   }
 
+  #supersede(): void {
+    this.#options.events.superseded?.(this.key);
+  }
+
   #isFresh(nowMs: number): boolean {
     // An answer proved bad counts at once; an outage only when the last good answer has aged.
     if (this.#checkedAtMs === undefined || this.#isProvedBad()) return false;
@@ -292,7 +305,9 @@ export class TrustedMetadata {
     events.refreshed(this.key, clock.monotonicMs() - startedMs, failure);
     if (failure !== undefined) {
       const error = this.#verdictAfter(failure);
+      const wasBad = this.#isProvedBad();
       this.#failure = { error, atMs: clock.monotonicMs() };
+      if (!wasBad && this.#isProvedBad()) this.#supersede();
       throw error;
     }
     this.#failure = undefined;

@@ -13,6 +13,19 @@ export interface TimeRecord {
 const TOLERANCE_MS = 60_000;
 const NOTE_EVERY_MS = 60_000;
 
+/** What is known of the clock at some moment, for another process of this machine to judge its own look at it by. */
+export interface ClockWitness {
+  /** The newest time seen, in milliseconds since the epoch. */
+  readonly newest: number;
+  /** How often an operator has lowered it. */
+  readonly resets: number;
+}
+
+/** Whether a clock can be relied on that shows `now` after `newest` was seen. */
+export function isClockTrue(now: number, newest: number): boolean {
+  return now + TOLERANCE_MS >= newest;
+}
+
 /**
  * Notices a clock that went back: expired metadata would otherwise come back to life.
  *
@@ -37,10 +50,15 @@ export class ClockGuard {
     this.#note(this.#clock.now());
   }
 
+  /** What has been seen of the clock so far. */
+  get witness(): ClockWitness {
+    return { newest: this.#newest, resets: this.#resets };
+  }
+
   /** Whether the clock can be relied on now; cheap, for the hot path. */
   isTrue(): boolean {
     const now = this.#clock.now();
-    if (now + TOLERANCE_MS < this.#newest) return false;
+    if (!isClockTrue(now, this.#newest)) return false;
     this.#note(now);
     return true;
   }

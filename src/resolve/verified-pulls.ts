@@ -5,6 +5,7 @@ import { CodedError } from '../base/coded-error.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Pin } from '../metadata/collection.ts';
 import type { Collections } from '../metadata/collections.ts';
+import type { CollectionKey } from '../metadata/ports.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, hasDigest, parseDigest } from '../oci/digest.ts';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
@@ -34,6 +35,18 @@ import { isOpenByDigest, tagNowSigned, Vouching, type VouchingQuestion } from '.
 export interface AnswerCache {
   get(pin: Pin): ServedManifest | undefined;
   set(pin: Pin, answer: ServedManifest): void;
+  /** Whether `get` would give one; does not count as a use. */
+  has(pin: Pin): boolean;
+}
+
+/** For how long an answer may be given again without asking, by whoever is told when it is superseded. */
+export interface Keepable {
+  /** Milliseconds from now, more than 0. */
+  readonly forMs: number;
+  /** Milliseconds since the epoch: the earliest signed expiry it rests on. */
+  readonly freshUntil: number;
+  /** Whose metadata it rests on. */
+  readonly metadata: CollectionKey;
 }
 
 /** What the verified pulls are put together from. */
@@ -98,6 +111,22 @@ export class VerifiedPulls implements VerifiedPullService {
     if (binding.kind !== 'verified' || !this.#options.clockGuard.isTrue()) return undefined;
     const pin = binding.collection().pinNow(tag, binding.signers);
     return pin === undefined ? undefined : this.#options.answers.get(pin);
+  }
+
+  /** Whether an answer that was given for a tag is the one that would be given now, and for how long. */
+  keepable(repository: Repository, tag: Tag, answer: ServedManifest): Keepable | undefined {
+    const binding = this.#bindings.ofTag(repository, tag);
+    const { clockGuard, answers } = this.#options;
+    if (binding.kind !== 'verified' || !clockGuard.isTrue()) return undefined;
+    const collection = binding.collection();
+    const pin = collection.pinNow(tag, binding.signers);
+    const forMs = collection.metadata.freshForMs;
+    // What policy says of a pin has been looked at when its answer was put at hand, and only then.
+    if (pin === undefined || !answers.has(pin) || forMs <= 0) return undefined;
+    // One that stands in while the trust server cannot be asked is to be asked for each time.
+    if (answer.digest !== `sha256:${pin.sha256}` || answer.staleSeconds !== undefined)
+      return undefined;
+    return { forMs, freshUntil: pin.freshUntil, metadata: collection.metadata.key };
   }
 
   async manifestByTag(

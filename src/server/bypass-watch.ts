@@ -11,6 +11,8 @@ export interface BypassWatchOptions {
   readonly maxEntries?: number;
   /** Suspected bypasses listed; the oldest go first. Default 100. */
   readonly maxListed?: number;
+  /** Told of each client that is watched from now on, and for how many milliseconds. */
+  readonly onWatch?: (client: string, forMs: number) => void;
 }
 
 /** An engine and the repository it was refused a tag of. */
@@ -62,6 +64,7 @@ export class BypassWatch {
   readonly #windowMs: number;
   readonly #maxEntries: number;
   readonly #maxListed: number;
+  readonly #onWatch: BypassWatchOptions['onWatch'];
   readonly #refused = new Map<string, Refused>();
   #listed: readonly SuspectedBypass[] = [];
 
@@ -70,11 +73,23 @@ export class BypassWatch {
     this.#windowMs = options.windowMs ?? 300_000;
     this.#maxEntries = options.maxEntries ?? 4096;
     this.#maxListed = options.maxListed ?? 100;
+    this.#onWatch = options.onWatch;
   }
 
   /** Whether nobody is watched, so that the hot path need not build a key. */
   get isIdle(): boolean {
     return this.#refused.size === 0;
+  }
+
+  /** Who is watched, and for how many milliseconds yet. */
+  get watched(): ReadonlyMap<string, number> {
+    const nowMs = this.#clock.monotonicMs();
+    const watched = new Map<string, number>();
+    for (const [key, { until }] of this.#refused) {
+      const [client = ''] = key.split(' ', 1);
+      if (until > nowMs) watched.set(client, Math.max(until - nowMs, watched.get(client) ?? 0));
+    }
+    return watched;
   }
 
   /** The bypasses suspected since the start, newest first. */
@@ -90,6 +105,7 @@ export class BypassWatch {
     this.#refused.delete(key);
     const until = this.#clock.monotonicMs() + this.#windowMs;
     this.#refused.set(key, { tag, reason, until, told });
+    this.#onWatch?.(suspect.client, this.#windowMs);
     for (const oldest of this.#refused.keys()) {
       if (this.#refused.size <= this.#maxEntries) break;
       this.#refused.delete(oldest);

@@ -13,36 +13,48 @@ export interface PreparedManifest {
   /** Alternately names and values. */
   readonly headers: string[];
   readonly notModified: string[];
-  /** Small manifests as text of one byte per character: Node sends that in one piece with the headers. */
-  readonly body: string | Uint8Array;
+  /**
+   * Small manifests as text of one byte per character: Node sends that in one piece with the headers. Absent where only
+   * questions without a body are answered.
+   */
+  readonly body: string | Uint8Array | undefined;
 }
 
 const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Makes the answer of a verified manifest ready to be sent. */
 export function prepareManifest(
-  facts: Pick<ServedManifest, 'digest' | 'mediaType' | 'staleSeconds'>,
-  bytes: Uint8Array,
+  facts: ManifestFacts,
+  bytes: Uint8Array | undefined,
 ): PreparedManifest {
-  const { digest, mediaType, staleSeconds } = facts;
+  const { digest, mediaType, size, staleSeconds } = facts;
   const etag = `"${digest}"`;
   const common = [...API_VERSION_HEADERS, 'Docker-Content-Digest', digest, 'ETag', etag];
   if (staleSeconds !== undefined) common.push('Warning', staleWarning(staleSeconds));
   return {
-    size: bytes.length,
+    size,
     etag,
     notModified: common,
     headers: [
       'Content-Type',
       mediaType,
       'Content-Length',
-      String(bytes.length),
+      String(size),
       ...common,
       'X-Content-Type-Options',
       'nosniff',
     ],
-    body: bytes.length <= MAX_TEXT_BYTES ? Buffer.from(bytes).toString('latin1') : bytes,
+    body: bytes === undefined || size > MAX_TEXT_BYTES ? bytes : textOf(bytes),
   };
+}
+
+/** What the headers of a manifest's answer say. */
+interface ManifestFacts extends Pick<ServedManifest, 'digest' | 'mediaType' | 'staleSeconds'> {
+  readonly size: number;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }
 
 /** Sends a prepared manifest, or says that the client has it already, and ends the exchange. */

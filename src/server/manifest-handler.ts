@@ -27,7 +27,7 @@ export class ManifestHandler {
   byTag(exchange: Exchange, repository: Repository, tag: Tag): Promise<void> | undefined {
     const atHand = exchange.context.pulls.manifestByTagNow(repository, tag);
     if (atHand !== undefined) {
-      this.#answer(exchange, { repository, reference: tag }, atHand);
+      this.#answer(exchange, { repository, reference: tag, tag }, atHand);
       return undefined;
     }
     return this.#verifyTag(exchange, repository, tag);
@@ -53,7 +53,7 @@ export class ManifestHandler {
       return;
     }
     const outcome = await pulls.manifestByTag(repository, tag, { signal: exchange.signal });
-    this.#answer(exchange, { repository, reference: tag }, outcome);
+    this.#answer(exchange, { repository, reference: tag, tag }, outcome);
   }
 
   /** What is attached to a verified image, if there is anything: asked for by name, it is never an image itself. */
@@ -74,7 +74,7 @@ export class ManifestHandler {
 
   #answer(
     exchange: Exchange,
-    subject: { readonly repository: Repository; readonly reference: string },
+    subject: RefusedSubject & { readonly tag?: Tag },
     outcome: ServedManifest | UnverifiedAnswer | Refusal,
   ): void {
     if (!exchange.isOpen) {
@@ -89,7 +89,7 @@ export class ManifestHandler {
       answerRefusal(exchange, subject, notAcceptable(outcome));
       return;
     }
-    if (outcome.verdict === 'pinned') this.#send(exchange, outcome);
+    if (outcome.verdict === 'pinned') this.#send(exchange, subject, outcome);
     else sendLetThrough(exchange, subject, outcome);
     const { bypassWatch } = exchange.context;
     if (bypassWatch.isIdle) return;
@@ -97,14 +97,20 @@ export class ManifestHandler {
     bypassWatch.noteServed(suspect, outcome.digest, outcome.bytes);
   }
 
-  #send(exchange: Exchange, manifest: ServedManifest): void {
+  #send(
+    exchange: Exchange,
+    { repository, tag }: { readonly repository: Repository; readonly tag?: Tag },
+    manifest: ServedManifest,
+  ): void {
+    const { keeper } = exchange.context;
+    if (tag !== undefined) keeper?.mark(exchange, { repository, tag }, manifest);
     sendManifest(exchange, this.#prepare(manifest), manifest);
   }
 
   #prepare(manifest: ServedManifest): PreparedManifest {
     const known = this.#prepared.get(manifest);
     if (known !== undefined) return known;
-    const prepared = prepareManifest(manifest, manifest.bytes);
+    const prepared = prepareManifest({ ...manifest, size: manifest.bytes.length }, manifest.bytes);
     this.#prepared.set(manifest, prepared);
     return prepared;
   }

@@ -10,10 +10,12 @@ import type {
   CatalogService,
   PullService,
   ReferrerService,
+  ServedManifest,
   TrustFileService,
 } from '../resolve/pull-service.ts';
 import type { BypassWatch } from './bypass-watch.ts';
 import type { ConnectionPlaces } from './connection-places.ts';
+import type { HttpResponse } from './http-response.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
 import type { RequestCount } from './request-count.ts';
@@ -28,6 +30,18 @@ export interface ExchangeContext {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
+}
+
+/** Who says what of the answers may be given again by others. */
+export interface AnswerKeeper {
+  /** Marks an answer that is about to be sent, if it may. */
+  mark(
+    answer: { readonly response: HttpResponse; readonly listener: ListenerProfile },
+    about: { readonly repository: Repository; readonly tag: Tag },
+    manifest: ServedManifest,
+  ): void;
+  /** Another configuration is in force: nothing that is answered by this one from now on may be given again. */
+  retire(): void;
 }
 
 /** What all registry listeners of a process share as long as one configuration is in force. */
@@ -48,6 +62,8 @@ export interface RegistryContext extends ExchangeContext {
   readonly connections: ConnectionPlaces;
   /** How the rule for a tag has refusals told; undefined: as the listener does. */
   readonly refusalForm: (repository: Repository, tag: Tag) => 'deny' | 'hard-stop' | undefined;
+  /** Marks answers that others may give again; absent: there are no others. */
+  readonly keeper?: AnswerKeeper;
   /** Where `docs/errors.md` can be read; refusals point into it. */
   readonly docsUrl?: string;
 }
