@@ -59,7 +59,7 @@ async function runBlobs(context: BenchContext): Promise<Outcome> {
   for (const size of sizes) {
     const data = await site.folder('data');
     fillCache(join(data, 'content'), size);
-    for (let round = 0; round < Math.min(context.rounds, 3); round += 1) {
+    for (let round = 0; round < (context.isQuick ? 1 : 3); round += 1) {
       context.say(`${size} blobs`);
       const begin = performance.now();
       const pinnace = await startPinnace(site, { data });

@@ -29,7 +29,8 @@ export const warmBlob: Scenario = {
 async function run(context: BenchContext): Promise<Outcome> {
   const { site } = context;
   const publisher = site.publisher('warm/blob');
-  const images = SIZES.map((size) => ({ ...size, image: imageOf(size.label, size.bytes) }));
+  const sizes = context.isQuick ? SIZES.filter(({ bytes }) => bytes !== MIB) : SIZES;
+  const images = sizes.map((size) => ({ ...size, image: imageOf(size.label, size.bytes) }));
   for (const [index, { image }] of images.entries()) publisher.release(`v${index}`, image);
   const pinnace = await startPinnace(site);
   const all: readonly Contender[] = [pinnace, ...(await startPeers(context))];
@@ -44,13 +45,19 @@ async function run(context: BenchContext): Promise<Outcome> {
         load: { paths: [path], connections },
         bodyBytes: bytes,
         isWarm: index > 0,
+        ...(context.isQuick && bytes < 64 * MIB ? { rounds: 1 } : {}),
         check: async (each) => await requireBytes(each, path, digest),
       };
       context.say(label);
       figures.push(...(await takeTurns(context, all, turn)));
       if (bytes <= RANGE.last) continue;
       context.say('ranges');
-      figures.push(...(await takeTurns(context, all, rangesOf(turn, path, layer))));
+      figures.push(
+        ...(await takeTurns(context, all, {
+          ...rangesOf(turn, path, layer),
+          ...(context.isQuick ? { rounds: 1 } : {}),
+        })),
+      );
     }
     return {
       figures,

@@ -19,15 +19,15 @@ interface Asking {
 
 const ALL_ASKINGS: readonly Asking[] = [
   { method: 'GET', connections: 32 },
+  { method: 'HEAD', connections: 32 },
   { method: 'GET', connections: 1 },
   { method: 'GET', connections: 256 },
-  { method: 'HEAD', connections: 32 },
   { method: 'HEAD', connections: 1 },
   { method: 'HEAD', connections: 256 },
 ];
 
-/** How many of them when there is little time: HEAD over 32 connections only. */
-const QUICK_ASKINGS = 4;
+/** How many of them when there is little time. */
+const QUICK_ASKINGS = 2;
 
 /** A verified tag at hand: what every pull but the first costs. */
 export const warmTag: Scenario = {
@@ -60,6 +60,7 @@ async function run(
   options: { readonly requestLog: boolean; readonly askings: readonly Asking[] },
 ): Promise<Outcome> {
   const { site } = context;
+  const { requestLog } = options;
   const image = imageOf('warm', 1024);
   const { digest } = image.manifest;
   site.publisher(REPOSITORY).release('1.0', image);
@@ -81,7 +82,7 @@ async function run(
         label,
         load: { paths: [PATH], connections, headers: HEADERS, method },
         isWarm: !isFirst,
-        ...(context.isQuick && !isFirst ? { rounds: 1 } : {}),
+        ...(context.isQuick && (!isFirst || requestLog) ? { rounds: 1 } : {}),
         check: async (each) =>
           await (method === 'HEAD' ? requireHead : requireBytes)(each, PATH, digest),
       });
