@@ -69,7 +69,7 @@ async function runTags(context: BenchContext): Promise<Outcome> {
 async function runRepositories(context: BenchContext): Promise<Outcome> {
   const { site } = context;
   const points = new Points('repositories');
-  const sizes = context.isQuick ? [10, 100, 500] : [10, 100, 1_000, 10_000];
+  const sizes = context.isQuick ? [10, 50, 250] : [10, 100, 1_000, 10_000];
   const image = imageOf('many repositories', 1024);
   signAll(context, image, sizes.at(-1) ?? 0);
   const pinnace = await startPinnace(site, { maxAge: '1h' });

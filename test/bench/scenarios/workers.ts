@@ -46,7 +46,6 @@ async function run(context: BenchContext): Promise<Outcome> {
       const taken = await takeTurns(context, all, {
         label,
         load: { paths: [path], connections, headers: HEADERS },
-        ...(context.isQuick ? { rounds: 1 } : {}),
         ...(path.includes('/blobs/') ? { bodyBytes: BLOB_BYTES } : {}),
         check: async (each) => await requireBytes(each, path, digest),
       });
