@@ -99,7 +99,7 @@ export class App {
         onWatch: (client, forMs) => fleet?.watch(client, forMs),
       }),
       clientMemory: new ClientMemory(clock, this.#log),
-      limits: new ProcessLimits(clock, config.limits, { openFiles, workers: workersOf(config) }),
+      limits: new ProcessLimits(clock, config, { openFiles, workers: workersOf(config) }),
     };
     this.#generation = new Generation(config, this.#lasting);
     this.#reloads = new Reloads({
@@ -170,7 +170,7 @@ export class App {
     // From here on nothing fails and nothing waits: no request sees one half of each.
     this.#generation = next;
     commit();
-    this.#lasting.limits.configure(config.limits);
+    this.#lasting.limits.configure(config);
     this.#log.setLevel(config.log.level);
     this.#metrics.configure(namesOf(config));
     next.start();

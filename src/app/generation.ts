@@ -71,14 +71,14 @@ export class Generation {
 
   /** @throws {ConfigError} `config_invalid` when trust cannot begin at a root file */
   constructor(config: Config, lasting: Lasting) {
-    const { stores, clock, log, metrics, answerCounts } = lasting;
+    const { stores, clock, log, metrics, answerCounts, limits } = lasting;
     this.config = config;
     this.#lasting = lasting;
     const events = observedCoreEvents(log, metrics, () => this.#isReleasing);
     this.#completions = events.completions;
     const collections = { ...events.collections, superseded: this.#forget };
     this.core = assembleCore(config, stores, {
-      ...{ version: VERSION, clock, answerCounts },
+      ...{ version: VERSION, clock, answerCounts, limits },
       events: { ...events, collections },
     });
     this.#relay = createRelay(this.core, config, clock);

@@ -1,9 +1,12 @@
 import type { Clock } from '../base/clock.ts';
-import type { LimitsConfig } from '../config/config.ts';
+import type { WaitingLimits } from '../base/waiting-line.ts';
+import type { Config, LimitsConfig } from '../config/config.ts';
 import type { ConfigProblem } from '../config/errors.ts';
 import type { FrontLimits } from '../front/messages.ts';
 import { collectLimit, type LimitName, type LimitUse } from '../observe/limit-use.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { ByteBudget } from '../resolve/byte-budget.ts';
+import { type DownloadLimits, DownloadPlaces } from '../resolve/download-places.ts';
 import { ConnectionPlaces } from '../server/connection-places.ts';
 import { RequestPlaces } from '../server/request-places.ts';
 import type { LimitStatus } from '../server/status-report.ts';
@@ -16,6 +19,9 @@ export interface ProcessFacts {
   readonly workers: number;
 }
 
+/** What of a configuration limits follow from. */
+type Limiting = Pick<Config, 'limits' | 'upstreams'>;
+
 /** Files that are open beside connections: the database, downloads, upstreams, and connections that are turned away. */
 const OTHER_FILES = 300;
 
@@ -23,18 +29,24 @@ const OTHER_FILES = 300;
 export class ProcessLimits {
   readonly requests: RequestPlaces;
   readonly connections: ConnectionPlaces;
+  readonly blobs: DownloadPlaces;
+  readonly bytes: ByteBudget;
   readonly #facts: ProcessFacts;
 
-  constructor(clock: Clock, limits: LimitsConfig, facts: ProcessFacts) {
+  constructor(clock: Clock, { limits, upstreams }: Limiting, facts: ProcessFacts) {
     this.#facts = facts;
     this.requests = new RequestPlaces(clock, limits);
     this.connections = new ConnectionPlaces(clock, this.#within(limits));
+    this.blobs = new DownloadPlaces(clock, downloadLimits(limits, upstreams));
+    this.bytes = new ByteBudget(clock, { ...limits, waiting: blobLine(limits) });
   }
 
   /** Takes over the limits of another configuration. */
-  configure(limits: LimitsConfig): void {
+  configure({ limits, upstreams }: Limiting): void {
     this.requests.configure(limits);
     this.connections.configure(this.#within(limits));
+    this.blobs.configure(downloadLimits(limits, upstreams));
+    this.bytes.configure({ ...limits, waiting: blobLine(limits) });
   }
 
   /** What each of the processes that serve connections takes on. */
@@ -67,7 +79,11 @@ export class ProcessLimits {
   }
 
   #uses(): readonly (readonly [LimitName, LimitUse])[] {
-    const own: readonly (readonly [LimitName, LimitUse])[] = [['requests', this.requests]];
+    const own: readonly (readonly [LimitName, LimitUse])[] = [
+      ['requests', this.requests],
+      ['blobs', this.blobs],
+      ['buffered_bytes', this.bytes],
+    ];
     // With workers, those hold the connections, and count them.
     return this.#facts.workers === 1 ? [['connections', this.connections], ...own] : own;
   }
@@ -80,4 +96,13 @@ export class ProcessLimits {
     const bearable = Math.max(1, Math.floor((openFiles - OTHER_FILES) / 2));
     return { ...limits, connections: Math.min(share, bearable) };
   }
+}
+
+function blobLine({ queue, blobQueueTimeoutMs }: LimitsConfig): WaitingLimits {
+  return { most: queue, waitMs: blobQueueTimeoutMs };
+}
+
+function downloadLimits(limits: LimitsConfig, upstreams: Config['upstreams']): DownloadLimits {
+  const { blobs } = limits;
+  return { blobs, waiting: blobLine(limits), hasOneUpstream: upstreams.size < 2 };
 }

@@ -25,6 +25,7 @@ import type { UpstreamEvents } from '../upstream/events.ts';
 import { RegistryClient } from '../upstream/registry-client.ts';
 import type { UpstreamOptions } from '../upstream/upstream-chain.ts';
 import { AnswerCounts, AnswerMemory } from './answer-memory.ts';
+import { ProcessLimits } from './process-limits.ts';
 import { openStores, type Stores } from './stores.ts';
 import { createTrustSources, requireUsableRoots } from './trust-sources.ts';
 import { optionsOf } from './upstream-options.ts';
@@ -82,7 +83,10 @@ export interface CoreContext {
 export function createPullCore(config: Config, context: CoreContext): PullCore {
   requireUsableRoots(config);
   const stores = openStores(config, { clock: context.clock, events: context.events.content });
-  const core = assembleCore(config, stores, { ...context, answerCounts: new AnswerCounts() });
+  const core = assembleCore(config, stores, {
+    ...{ ...context, answerCounts: new AnswerCounts() },
+    limits: new ProcessLimits(context.clock, config, { workers: 1 }),
+  });
   return {
     ...core,
     start: () => stores.start(),
@@ -96,6 +100,12 @@ export function createPullCore(config: Config, context: CoreContext): PullCore {
   };
 }
 
+/** What cores of one process share beside their stores. */
+interface SharedContext extends CoreContext {
+  readonly answerCounts: AnswerCounts;
+  readonly limits: Pick<ProcessLimits, 'blobs' | 'bytes'>;
+}
+
 /**
  * Puts the core together over stores that stand already and outlive it: `stop` leaves them as they are, `start` does
  * nothing.
@@ -105,9 +115,9 @@ export function createPullCore(config: Config, context: CoreContext): PullCore {
 export function assembleCore(
   config: Config,
   { state, content, manifests, clockGuard }: Stores,
-  context: CoreContext & { readonly answerCounts: AnswerCounts },
+  context: SharedContext,
 ): PullCore {
-  const { version, clock, events, answerCounts } = context;
+  const { version, clock, events, answerCounts, limits } = context;
   requireUsableRoots(config);
   const policy = compilePolicy(config.rules, config.deny);
   const registries = new RegistryClient(upstreamOptions(config, clock), {
@@ -117,10 +127,8 @@ export function assembleCore(
   });
   const { sources, collections } = createCollections(config, { ...context, registries, state });
   const blobs = new JoinedBlobs({
-    store: content,
-    upstream: registries,
-    clock,
-    events: events.blobs,
+    ...{ store: content, upstream: registries, clock, events: events.blobs },
+    ...{ places: limits.blobs, budget: limits.bytes },
   });
   const refusalOf = (error: unknown, rule: string | undefined): Refusal => {
     if (error instanceof StateError) events.stateFailed(error);

@@ -144,11 +144,12 @@ export class ConfigBuilder {
 }
 
 function limitsOf(entry: LimitsEntry): LimitsConfig {
-  const { drainTimeout, queueTimeout, idleTimeout, ...limits } = entry;
+  const { drainTimeout, queueTimeout, blobQueueTimeout, idleTimeout, ...limits } = entry;
   return {
     ...limits,
     drainTimeoutMs: drainTimeout,
     queueTimeoutMs: queueTimeout,
+    blobQueueTimeoutMs: blobQueueTimeout,
     idleTimeoutMs: idleTimeout,
   };
 }

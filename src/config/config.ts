@@ -92,6 +92,12 @@ export interface LimitsConfig {
   /** Requests that wait for a place on hard-stop listeners, of each kind. */
   readonly queue: number;
   readonly queueTimeoutMs: number;
+  /** Blobs fetched from upstreams at once. */
+  readonly blobs: number;
+  /** Memory for content on its way. */
+  readonly bufferedBytes: number;
+  /** How long a blob waits because of either. */
+  readonly blobQueueTimeoutMs: number;
   /** How long a connection may be without a byte in either direction. */
   readonly idleTimeoutMs: number;
   /** Bytes a second that a client has to take, on average over the idle timeout; 0: none. */

@@ -9,6 +9,9 @@ export interface LimitsEntry {
   readonly requests: number;
   readonly queue: number;
   readonly queueTimeout: number;
+  readonly blobs: number;
+  readonly bufferedBytes: number;
+  readonly blobQueueTimeout: number;
   readonly idleTimeout: number;
   /** Bytes a second. */
   readonly minRate: number;
@@ -51,6 +54,21 @@ export const limitsSchema: z.ZodType<LimitsEntry> = z
       min: 0,
       max: 60 * SECOND,
     }).prefault('4s'),
+    blobs: count({
+      text: 'Most blobs fetched from upstreams at once; of one upstream among several at most three quarters. Further ones wait; who reads the store or joins a download does not count.',
+      min: 1,
+      max: MANY,
+    }).prefault(64),
+    bufferedBytes: size({
+      text: 'Most memory for content on its way: buffers lent for sending, what downloads have not stored yet, what connections still hold. The more of it is in use, the smaller the buffers; blobs that find none wait.',
+      min: 2 ** 20,
+      max: 2 ** 40,
+    }).prefault('64MiB'),
+    blobQueueTimeout: duration({
+      text: 'How long a blob waits because of blobs or bufferedBytes before it is refused with overloaded; as many as queue wait.',
+      min: 0,
+      max: HOUR,
+    }).prefault('25s'),
     idleTimeout: duration({
       text: 'How long a connection may be without a byte in either direction before it is cut, and over how long minRate is taken.',
       min: SECOND,

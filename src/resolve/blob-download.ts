@@ -5,11 +5,15 @@ import { ContentCheck } from './blob-check.ts';
 import { BlobSendError } from './blob-errors.ts';
 import type { ContentStore, ContentWriter } from './blob-ports.ts';
 import { BlobWindow } from './blob-window.ts';
-import { UpstreamError } from './errors.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { PullError, UpstreamError } from './errors.ts';
 import type { UpstreamContent } from './ports.ts';
 
 /** How much of a blob is held back until its digest turned out right, in bytes. */
 export const HOLD_BACK_BYTES: number = 64 * 1024;
+
+/** The least of a blob that is held in memory however little there is, in bytes. */
+export const MIN_WINDOW_BYTES: number = 256 * 1024;
 
 /** The most chunks given to the disk in one call. */
 const MAX_CHUNKS_PER_WRITE = 128;
@@ -26,6 +30,9 @@ export interface AttachedReader {
   drop(error: BlobSendError): void;
 }
 
+/** What can end a download early. */
+export type DownloadFailure = UpstreamError | PullError;
+
 /** The blob to download, and the limits that apply. */
 export interface DownloadOptions {
   readonly repository: Repository;
@@ -34,11 +41,17 @@ export interface DownloadOptions {
   readonly upstream: UpstreamContent;
   readonly store: ContentStore;
   readonly clock: Clock;
+  /** The memory that what is not stored yet is taken from. */
+  readonly budget: ByteBudget;
+  /** Waits for a place among the blobs being fetched. @throws {PullError} `overloaded` */
+  readonly enter: (signal: AbortSignal) => Promise<() => void>;
   readonly windowBytes: number;
   readonly orphanDeadlineMs: number;
   readonly stalledReaderMs: number;
+  /** Called once when it has a place and begins. */
+  readonly onBegun: () => void;
   /** Called once when the download is over: stored, finished without being stored, or failed. */
-  readonly onSettled: (error: UpstreamError | undefined) => void;
+  readonly onSettled: (error: DownloadFailure | undefined) => void;
   /** Called once when nobody needs the temporary file any more, with the promise of its closing. */
   readonly onReleased: (closing: Promise<void>) => void;
 }
@@ -53,11 +66,12 @@ export class BlobDownload {
   readonly size: number;
   readonly #options: DownloadOptions;
   readonly #check: ContentCheck;
-  readonly #window = new BlobWindow();
+  readonly #window: BlobWindow;
   readonly #readers = new Set<AttachedReader>();
   readonly #controller = new AbortController();
   #state: 'arriving' | 'verified' | 'failed' = 'arriving';
-  #failure: UpstreamError | undefined;
+  #failure: DownloadFailure | undefined;
+  #leave: (() => void) | undefined;
   #reportWrong: (() => boolean) | undefined;
   #writer: ContentWriter | undefined;
   #isWriting = false;
@@ -72,6 +86,7 @@ export class BlobDownload {
     this.repository = options.repository;
     this.size = options.size;
     this.#options = options;
+    this.#window = new BlobWindow(options.budget);
     this.#check = new ContentCheck(options.digest, options.size);
   }
 
@@ -89,7 +104,7 @@ export class BlobDownload {
   get cannotHoldWhole(): boolean {
     const writer = this.#writer;
     if (writer === undefined || writer.isStoring) return false;
-    return this.size - writer.storedBytes > this.#options.windowBytes;
+    return this.size - writer.storedBytes > this.#windowBytes;
   }
 
   /** Resolves when it is over: stored, finished without being stored, or failed. */
@@ -99,7 +114,7 @@ export class BlobDownload {
 
   /** Begins; call once, after the first reader was attached. */
   start(): void {
-    this.#running = this.#run().catch((cause: unknown) => this.#fail(asUpstreamError(cause)));
+    this.#running = this.#run().catch((cause: unknown) => this.#fail(asFailure(cause)));
   }
 
   attach(reader: AttachedReader): void {
@@ -122,7 +137,7 @@ export class BlobDownload {
     if (this.#state === 'verified') await this.#running;
   }
 
-  /** @throws {UpstreamError} what ended the download early */
+  /** @throws {UpstreamError} what ended the download early @throws {PullError} `overloaded` */
   sendable(): number {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#state === 'verified') return this.size;
@@ -147,12 +162,32 @@ export class BlobDownload {
     this.#wakePump?.();
   }
 
+  /** How much of it may be in memory now. */
+  get #windowBytes(): number {
+    const { budget, windowBytes } = this.#options;
+    return budget.isTight ? MIN_WINDOW_BYTES : windowBytes;
+  }
+
   get #coversAll(): boolean {
     return this.#window.start <= (this.#writer?.storedBytes ?? 0);
   }
 
+  /** Waits for its place; false when nobody wants it any more. */
+  async #enter(): Promise<boolean> {
+    const { enter, onBegun } = this.#options;
+    const leave = await enter(this.#controller.signal);
+    if (this.#state === 'failed') {
+      leave();
+      return false;
+    }
+    this.#leave = leave;
+    onBegun();
+    return true;
+  }
+
   async #run(): Promise<void> {
     const { store, upstream, repository, digest } = this.#options;
+    if (!(await this.#enter())) return;
     this.#creating = store.create(digest, this.size);
     const writer = await this.#creating;
     this.#writer = writer;
@@ -179,7 +214,7 @@ export class BlobDownload {
     this.#window.push(chunk);
     if (!this.#isWriting) {
       this.#isWriting = true;
-      this.#writeOn().catch((cause: unknown) => this.#fail(asUpstreamError(cause)));
+      this.#writeOn().catch((cause: unknown) => this.#fail(asFailure(cause)));
     }
     this.#wakeReaders();
   }
@@ -213,7 +248,7 @@ export class BlobDownload {
   }
 
   #hasRoom(): boolean {
-    const { windowBytes } = this.#options;
+    const windowBytes = this.#windowBytes;
     const writer = this.#writer;
     if (this.#state !== 'arriving' || writer === undefined) return true;
     // All is here: only the end is still to be seen, and waiting readers may wait for just that.
@@ -259,8 +294,8 @@ export class BlobDownload {
 
   #orphaned(): void {
     const abandon = (): void => this.#fail(unreachable('nobody waits for the blob any more'));
-    // Without a disk nothing would be gained from reading on.
-    if (this.#writer?.isStoring === false) abandon();
+    // Without a disk, or before it has begun, nothing would be gained from going on.
+    if (this.#leave === undefined || this.#writer?.isStoring === false) abandon();
     else this.#orphanTimer = this.#options.clock.after(this.#options.orphanDeadlineMs, abandon);
   }
 
@@ -272,7 +307,7 @@ export class BlobDownload {
     return new UpstreamError('digest_mismatch', message, { detail, isElsewhere });
   }
 
-  #fail(error: UpstreamError): void {
+  #fail(error: DownloadFailure): void {
     if (this.#state !== 'arriving') return;
     this.#state = 'failed';
     this.#failure = error;
@@ -284,8 +319,9 @@ export class BlobDownload {
     this.#wakeReaders();
   }
 
-  #settle(error?: UpstreamError): void {
+  #settle(error?: DownloadFailure): void {
     this.#isSettled = true;
+    this.#leave?.();
     this.#options.onSettled(error);
     if (this.#readers.size === 0) this.#release();
   }
@@ -293,6 +329,7 @@ export class BlobDownload {
   #release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    this.#window.trimTo(this.#window.end);
     if (this.#creating !== undefined) {
       this.#options.onReleased(this.#creating.then((writer) => writer.close()));
     }
@@ -307,7 +344,7 @@ function unreachable(message: string, cause?: unknown): UpstreamError {
   return new UpstreamError('upstream_unreachable', message, { cause });
 }
 
-function asUpstreamError(cause: unknown): UpstreamError {
-  if (cause instanceof UpstreamError) return cause;
+function asFailure(cause: unknown): DownloadFailure {
+  if (cause instanceof UpstreamError || cause instanceof PullError) return cause;
   return unreachable('the download broke off', cause);
 }

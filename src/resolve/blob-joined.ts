@@ -4,10 +4,12 @@ import type { Digest } from '../oci/digest.ts';
 import { type Repository, repositoryName } from '../oci/names.ts';
 import { ArrivingBlob, type ReadyOptions } from './blob-arriving.ts';
 import { BufferPool } from './blob-buffers.ts';
-import { BlobDownload } from './blob-download.ts';
+import { BlobDownload, type DownloadFailure, MIN_WINDOW_BYTES } from './blob-download.ts';
 import { FailedDigests } from './blob-failures.ts';
 import type { BlobEvents, ContentStore, StoredContent } from './blob-ports.ts';
 import { StoredBlob } from './blob-stored.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { DownloadPlaces } from './download-places.ts';
 import { UpstreamError } from './errors.ts';
 import type { BlobContent, BlobProvider, UpstreamContent } from './ports.ts';
 
@@ -18,6 +20,10 @@ export interface JoinedBlobsOptions {
   readonly store: ContentStore;
   readonly upstream: UpstreamContent;
   readonly clock: Clock;
+  /** The places of blobs being fetched. */
+  readonly places: DownloadPlaces;
+  /** The memory for content on its way. */
+  readonly budget: ByteBudget;
   readonly events?: BlobEvents;
   /** How long a download goes on for the store after its last client left, in milliseconds; default 60 000. */
   readonly orphanDeadlineMs?: number;
@@ -33,7 +39,7 @@ export interface JoinedBlobsOptions {
 export class JoinedBlobs implements BlobProvider {
   readonly #options: JoinedBlobsOptions;
   readonly #failed: FailedDigests;
-  readonly #buffers = new BufferPool();
+  readonly #buffers: BufferPool;
   readonly #downloads = new Map<Digest, Set<BlobDownload>>();
   /** Temporary files that are being closed. */
   readonly #closing = new Set<Promise<void>>();
@@ -45,6 +51,7 @@ export class JoinedBlobs implements BlobProvider {
       throw new RangeError('windowBytes must be at least 256 KiB');
     }
     this.#options = options;
+    this.#buffers = new BufferPool(options.budget);
     this.#failed = new FailedDigests(options.clock, options.failedDigestMemoryMs ?? 60_000);
   }
 
@@ -154,17 +161,27 @@ export class JoinedBlobs implements BlobProvider {
   }
 
   #newDownload(repository: Repository, descriptor: BlobDescriptor): BlobDownload {
-    const { store, upstream, clock, events } = this.#options;
+    const { store, upstream, clock, budget, places, events } = this.#options;
+    let hasBegun = false;
     const download: BlobDownload = new BlobDownload({
       ...{ repository, digest: descriptor.digest, size: descriptor.size },
-      ...{ store, upstream, clock },
+      ...{ store, upstream, clock, budget },
+      enter: (signal) => places.enter(repository.registry, signal),
       windowBytes: this.#options.windowBytes ?? 8 * 1024 * 1024,
       orphanDeadlineMs: this.#options.orphanDeadlineMs ?? 60_000,
       stalledReaderMs: this.#options.stalledReaderMs ?? 30_000,
+      onBegun: () => {
+        hasBegun = true;
+        this.#inFlight += 1;
+        events?.upstreamRead();
+        events?.inFlight(this.#inFlight);
+      },
       onSettled: (error) => {
-        const isFinal = error?.code === 'digest_mismatch' && !error.isElsewhere;
-        if (isFinal) this.#failed.note(repository, descriptor.digest);
+        if (isWrong(error)) this.#failed.note(repository, descriptor.digest);
         this.#forget(descriptor.digest, download);
+        if (!hasBegun) return;
+        this.#inFlight -= 1;
+        events?.inFlight(this.#inFlight);
       },
       onReleased: (closing) => {
         this.#closing.add(closing);
@@ -173,9 +190,6 @@ export class JoinedBlobs implements BlobProvider {
     });
     const running = this.#downloads.get(descriptor.digest) ?? new Set();
     this.#downloads.set(descriptor.digest, running.add(download));
-    this.#inFlight += 1;
-    events?.upstreamRead();
-    events?.inFlight(this.#inFlight);
     return download;
   }
 
@@ -183,14 +197,16 @@ export class JoinedBlobs implements BlobProvider {
     const running = this.#downloads.get(digest);
     if (running?.delete(download) !== true) return;
     if (running.size === 0) this.#downloads.delete(digest);
-    this.#inFlight -= 1;
-    this.#options.events?.inFlight(this.#inFlight);
   }
 }
 
-const MIN_WINDOW_BYTES = 256 * 1024;
 /** How many servers of one upstream are given a chance within one request. */
 const MAX_TURNS = 8;
+
+/** Whether all that could be asked sent something else. */
+function isWrong(error: DownloadFailure | undefined): boolean {
+  return error instanceof UpstreamError && error.code === 'digest_mismatch' && !error.isElsewhere;
+}
 
 function isSame(one: Repository, other: Repository): boolean {
   return repositoryName(one) === repositoryName(other);

@@ -30,6 +30,7 @@ export interface SendOptions {
  * Sends a range of `source` to `sink` at the sink's pace, waiting for bytes that are still to come; never ends the sink.
  *
  * @throws {BlobSendError} `client_gone`, `content_lost`
+ * @throws {PullError} `overloaded` when there is no memory for it; nothing has been sent then
  * @throws what `source.sendable` throws, or the signal's reason
  */
 export async function sendRange(
@@ -52,12 +53,22 @@ export async function sendRange(
         position = await sendFromFile(source, gate, { start: position, end: limit, options });
       } else {
         position += chunk.length;
-        await gate.offer(chunk);
+        await offerHeld(gate, chunk, options.buffers);
         source.advanced(position);
       }
     }
   } finally {
     gate.release();
+  }
+}
+
+/** The sink holds the chunk until it wants more, whoever else has let go of it. */
+async function offerHeld(gate: SinkGate, chunk: Uint8Array, buffers: BufferPool): Promise<void> {
+  buffers.held(chunk.length);
+  try {
+    await gate.offer(chunk);
+  } finally {
+    buffers.taken(chunk.length);
   }
 }
 
@@ -71,8 +82,11 @@ async function sendFromFile(
   gate: SinkGate,
   stretch: FileStretch,
 ): Promise<number> {
-  const buffers = stretch.options.buffers;
-  const buffer = buffers.lend(stretch.end - stretch.start);
+  const { buffers, range, signal } = stretch.options;
+  const length = stretch.end - stretch.start;
+  // What has begun goes on: engines take a break for a failure, and its place is paid for.
+  const buffer =
+    stretch.start === range.start ? await buffers.lendInTurn(length, signal) : buffers.lend(length);
   let isInUse = false;
   let position = stretch.start;
   try {
@@ -84,7 +98,7 @@ async function sendFromFile(
       isInUse = false;
       position += count;
       source.advanced(position);
-      if (source.chunkAt(position) !== undefined) break;
+      if (source.chunkAt(position) !== undefined || buffers.isTooLarge(buffer)) break;
     }
     return position;
   } finally {

@@ -1,3 +1,5 @@
+import type { ByteBudget } from './byte-budget.ts';
+
 /** Below this many bytes a chunk is copied behind its neighbour, so that tiny chunks cannot multiply the memory held. */
 const SMALL_CHUNK_BYTES = 4096;
 const SLAB_BYTES = 64 * 1024;
@@ -9,10 +11,15 @@ interface Piece {
 
 /** The part of arriving content that is in memory: consecutive bytes from `start` to `end`. */
 export class BlobWindow {
+  readonly #budget: ByteBudget;
   #pieces: Piece[] = [];
   #end = 0;
   /** Where small chunks are collected; its used part is the last piece. */
   #slab: { readonly bytes: Uint8Array; used: number } | undefined;
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
 
   /** Position of the first byte held; equal to `end` when nothing is. */
   get start(): number {
@@ -33,6 +40,7 @@ export class BlobWindow {
       this.#pieces.push({ start: this.#end, bytes: chunk });
     }
     this.#end += chunk.length;
+    this.#budget.take(chunk.length);
   }
 
   /** Bytes from `position` on, as many as lie together in memory; undefined when that position is not held. */
@@ -58,8 +66,10 @@ export class BlobWindow {
       count += 1;
     }
     if (count === 0) return;
+    const before = this.start;
     this.#pieces = this.#pieces.slice(count);
     if (this.#pieces.length === 0) this.#slab = undefined;
+    this.#budget.giveBack(this.start - before);
   }
 
   #pushCopy(chunk: Uint8Array): void {

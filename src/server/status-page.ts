@@ -29,6 +29,7 @@ export const STATUS_PAGE_POLICY: string = [
 ].join('; ');
 
 const MAX_ROWS = 500;
+const MIB = 2 ** 20;
 const DAY_MS = 86_400_000;
 /** The share of a limit from which on it is near. */
 const NEAR = 0.8;
@@ -138,10 +139,14 @@ function upstreamsTable(report: StatusReport, now: number): string {
 function limitsTable({ limits }: StatusReport): string {
   const rows = limits.map(
     (status) => `<tr><td><code>${escapeHtml(status.limit)}</code></td>
-<td class="${nearness(status)}">${status.taken} of ${status.most}</td><td>${status.waiting} waiting</td>
+<td class="${nearness(status)}">${amount(status, status.taken)} of ${amount(status, status.most)}</td><td>${status.waiting} waiting</td>
 <td${status.turnedAway > 0 ? ' class="soon"' : ''}>${status.turnedAway} turned away since the start</td></tr>`,
   );
   return table(['Limit', 'In use', 'Waiting', 'Turned away'], rows, 'None.');
+}
+
+function amount({ limit }: LimitStatus, count: number): string {
+  return limit === 'buffered_bytes' ? `${(count / MIB).toFixed(1)} MiB` : String(count);
 }
 
 function nearness({ taken, most }: LimitStatus): string {

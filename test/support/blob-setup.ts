@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { Clock } from '../../src/base/clock.ts';
 import type { Repository } from '../../src/oci/names.ts';
 import { JoinedBlobs, type JoinedBlobsOptions } from '../../src/resolve/blob-joined.ts';
+import { ByteBudget } from '../../src/resolve/byte-budget.ts';
+import { DownloadPlaces } from '../../src/resolve/download-places.ts';
 import { UpstreamError } from '../../src/resolve/errors.ts';
 import { DiskContentStore } from '../../src/store/content-store.ts';
 import {
@@ -27,6 +30,15 @@ export interface BlobSetup {
   readonly counts: { joined: number; reads: number; inFlight: number };
 }
 
+/** Limits that no test reaches without meaning to. */
+export function roomy(clock: Clock): Pick<JoinedBlobsOptions, 'places' | 'budget'> {
+  const waiting = { most: 1_000, waitMs: 10_000 };
+  return {
+    places: new DownloadPlaces(clock, { blobs: 1_000, waiting, hasOneUpstream: true }),
+    budget: new ByteBudget(clock, { bufferedBytes: 2 ** 28, waiting }),
+  };
+}
+
 /** Sets up blobs and counters; all is stopped when the test ends. */
 export async function setUp(
   context: TestContext,
@@ -39,7 +51,7 @@ export async function setUp(
   await store.start();
   const counts = { joined: 0, reads: 0, inFlight: 0 };
   const blobs = new JoinedBlobs({
-    ...{ store, upstream, clock },
+    ...{ store, upstream, clock, ...roomy(clock) },
     events: {
       joined: () => {
         counts.joined += 1;

@@ -14,6 +14,9 @@ test('defaults are filled in, units become milliseconds and bytes', async () => 
     requests: 4096,
     queue: 4096,
     queueTimeoutMs: 4_000,
+    blobs: 64,
+    bufferedBytes: 64 * 2 ** 20,
+    blobQueueTimeoutMs: 25_000,
     idleTimeoutMs: 600_000,
     minRate: 1024,
   });

@@ -20,6 +20,7 @@ import {
   TestSink,
   temporaryFolder,
 } from '../../support/blob-doubles.ts';
+import { roomy } from '../../support/blob-setup.ts';
 import { diskWithRoomFor, noDisk } from '../../support/failing-disk.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -50,7 +51,10 @@ async function setUp(
   const upstream = new ScriptedUpstream((reply) => {
     reply.push(...chunksOf(sample.bytes, CHUNK), 'end');
   });
-  const blobs = new JoinedBlobs({ store, upstream, clock, windowBytes: WINDOW });
+  const blobs = new JoinedBlobs({
+    ...{ store, upstream, clock, windowBytes: WINDOW },
+    ...roomy(clock),
+  });
   beforeRemoval(context, async () => {
     await blobs.stop();
     await store.close();

@@ -16,8 +16,10 @@ import {
   sampleOf,
   TestSink,
 } from '../../support/blob-doubles.ts';
+import { roomy } from '../../support/blob-setup.ts';
 import { diskWithRoomFor } from '../../support/failing-disk.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { until } from '../../support/registry-under-test.ts';
 
 interface Client {
   readonly wholeFirst: boolean;
@@ -125,13 +127,19 @@ async function play(script: Scenario, folder: string): Promise<void> {
   const store = new DiskContentStore({ folder, maxBytes: 1e9, clock, ...disk });
   await store.start();
   const upstream = new ScriptedUpstream((reply) => void feed(script, sample, reply));
-  const blobs = new JoinedBlobs({ store, upstream, clock, windowBytes: 256 * 1024 });
+  const limits = roomy(clock);
+  const blobs = new JoinedBlobs({
+    ...{ store, upstream, clock, windowBytes: 256 * 1024 },
+    ...limits,
+  });
   try {
     const runs = script.clients.map((wish) => runClient(blobs, sample, wish));
     for (const outcome of await Promise.all(runs)) judge(script, sample, outcome);
   } finally {
     await blobs.stop();
     await store.close();
+    await until(() => limits.budget.taken === 0);
+    assert.deepEqual([limits.budget.taken, limits.places.taken], [0, 0], 'something was kept');
   }
   assert.deepEqual(await readdir(join(folder, 'tmp')), []);
   if (script.damage !== 'none') assert.equal(store.has(sample.digest), false);

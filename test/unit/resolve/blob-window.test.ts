@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BufferPool } from '../../../src/resolve/blob-buffers.ts';
 import { BlobWindow } from '../../../src/resolve/blob-window.ts';
+import { ByteBudget } from '../../../src/resolve/byte-budget.ts';
+import { roomy } from '../../support/blob-setup.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 function contentOf(window: BlobWindow, from: number): Buffer {
   return Buffer.concat(window.chunksFrom(from, Number.POSITIVE_INFINITY));
@@ -15,7 +18,8 @@ test('a window gives back what was pushed, whatever the sizes, and lets go only 
   );
   fc.assert(
     fc.property(sizes, fc.array(fc.nat(200_000), { maxLength: 5 }), (chunkSizes, trims) => {
-      const window = new BlobWindow();
+      const { budget } = roomy(new FakeClock());
+      const window = new BlobWindow(budget);
       const all: Buffer[] = [];
       for (const [index, size] of chunkSizes.entries()) {
         const chunk = Buffer.alloc(size, index + 1);
@@ -30,13 +34,15 @@ test('a window gives back what was pushed, whatever the sizes, and lets go only 
       const middle = Math.floor((window.start + window.end) / 2);
       assert.deepEqual(contentOf(window, middle), expected.subarray(middle));
       assert.equal(window.chunkAt(window.end), undefined);
+      assert.equal(budget.taken, window.end - window.start);
       if (window.start > 0) assert.equal(window.chunkAt(window.start - 1), undefined);
     }),
   );
 });
 
 test('chunks given out do not change when more arrives', () => {
-  const window = new BlobWindow();
+  const { budget } = roomy(new FakeClock());
+  const window = new BlobWindow(budget);
   window.push(Buffer.from('abc'));
   const given = window.chunkAt(0);
   window.push(Buffer.from('def'));
@@ -45,23 +51,37 @@ test('chunks given out do not change when more arrives', () => {
 });
 
 test('many tiny chunks do not take more than they hold', () => {
-  const window = new BlobWindow();
+  const { budget } = roomy(new FakeClock());
+  const window = new BlobWindow(budget);
   for (let index = 0; index < 100_000; index += 1) window.push(Buffer.of(index % 256));
   assert.equal(window.chunksFrom(0, Number.POSITIVE_INFINITY).length, 2);
 });
 
-test('a buffer is lent to one at a time, and large ones are limited', () => {
-  const pool = new BufferPool({ maxLarge: 2 });
-  const lent = [pool.lend(1e6), pool.lend(1e6), pool.lend(1e6), pool.lend(100)];
-  assert.equal(new Set(lent).size, 4);
+test('a buffer is lent to one at a time, smaller ones the more are lent', () => {
+  const KIB = 1024;
+  const budget = new ByteBudget(new FakeClock(), {
+    bufferedBytes: 2_048 * KIB,
+    waiting: { most: 0, waitMs: 0 },
+  });
+  const pool = new BufferPool(budget);
+  const lent = Array.from({ length: 12 }, () => pool.lend(1e6));
+  assert.equal(new Set(lent).size, 12);
   assert.deepEqual(
-    lent.map((buffer) => buffer.length),
-    [524_288, 524_288, 65_536, 65_536],
+    lent.map(({ length }) => length / KIB),
+    [512, 512, 64, 64, 64, 64, 64, 64, 64, 64, 16, 16],
   );
+  assert.equal(budget.taken, (2 * 512 + 8 * 64 + 2 * 16) * KIB);
   const [first, second] = lent;
   assert.ok(first && second);
+  assert.equal(pool.isTooLarge(first), true);
+  assert.equal(pool.isTooLarge(lent.at(-1) ?? first), false);
   pool.giveBack(first);
-  assert.equal(pool.lend(1e6), first);
+  assert.equal(pool.isTooLarge(second), false);
   pool.lost(second);
-  assert.notEqual(pool.lend(1e6), second);
+  for (const each of lent.slice(2)) pool.giveBack(each);
+  assert.equal(budget.taken, 0);
+  const again = [pool.lend(1e6), pool.lend(1e6)];
+  assert.ok(again[0] === first);
+  assert.ok(!again.includes(second), 'one that is lost is never lent again');
+  assert.equal(pool.lend(100).length, 16 * KIB);
 });
