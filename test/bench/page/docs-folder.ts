@@ -12,7 +12,7 @@ const KEPT = join(DOCS, 'performance');
 /** Keeps one measurement with the documentation, in place of the one before. */
 export function keep<Name extends keyof Kept>(name: Name, result: Kept[Name]): void {
   mkdirSync(KEPT, { recursive: true });
-  writeFileSync(join(KEPT, `${name}.json`), `${JSON.stringify(result, rounded, 1)}\n`);
+  writeFileSync(join(KEPT, `${name}.json`), `${keptText(result)}\n`);
 }
 
 /** Reads what is kept. @throws {Error} when something was never measured */
@@ -32,6 +32,17 @@ export function renderDocsFolder(): void {
 
 function readOne<T>(name: keyof Kept): T {
   return JSON.parse(readFileSync(join(KEPT, `${name}.json`), 'utf8'));
+}
+
+/** JSON with a line for each entry of the lists at the top: an hour has hundreds of samples. */
+function keptText(result: object): string {
+  const members = Object.entries(result).map(([key, value]) => {
+    const lines = Array.isArray(value)
+      ? `[\n${value.map((each) => `  ${JSON.stringify(each, rounded)}`).join(',\n')}\n ]`
+      : JSON.stringify(value, rounded);
+    return ` ${JSON.stringify(key)}: ${lines}`;
+  });
+  return `{\n${members.join(',\n')}\n}`;
 }
 
 /** Five digits are more than any of it is exact to. */
