@@ -1,3 +1,4 @@
+import { ownBytes } from '../base/own-bytes.ts';
 import { type JsonValue, NonPlainNumber } from './strict-json.ts';
 
 const SURROGATE = /[\ud800-\udfff]/;
@@ -12,7 +13,7 @@ const TO_BE_ESCAPED = /["\\]/;
 export function encodeCanonicalJson(value: JsonValue): Uint8Array {
   const pieces: string[] = [];
   encode(value, pieces);
-  return Buffer.from(pieces.join(''), 'utf8');
+  return ownBytes(Buffer.from(pieces.join(''), 'utf8'));
 }
 
 function encode(value: JsonValue, pieces: string[]): void {

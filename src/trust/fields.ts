@@ -1,3 +1,4 @@
+import { ownBytes } from '../base/own-bytes.ts';
 import { TrustError } from './errors.ts';
 import type { JsonObject, JsonValue } from './strict-json.ts';
 
@@ -43,7 +44,7 @@ export function asBase64(value: JsonValue | undefined, where: string): Uint8Arra
   const text = asString(value, where).replaceAll(/[\r\n]/g, '');
   // Buffer.from alone would take URL-safe, unpadded and garbage text.
   if (!BASE64.test(text)) malformed(where, 'is not padded standard base64');
-  return Buffer.from(text, 'base64');
+  return ownBytes(Buffer.from(text, 'base64'));
 }
 
 /**

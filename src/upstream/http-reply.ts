@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { joinedBytes } from '../base/own-bytes.ts';
 import { ExchangeError } from './errors.ts';
 import { failedBody } from './http-failure.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -82,7 +83,7 @@ export class HttpReply {
       if (total > maxBytes) throw tooLong();
       chunks.push(chunk);
     }
-    return Buffer.concat(chunks, total);
+    return joinedBytes(chunks, total);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { joinedBytes } from '../base/own-bytes.ts';
 import type { TrustServerReason, UpstreamReason } from '../base/reason-code.ts';
 import { TrustServerError } from '../metadata/errors.ts';
 import type { MetadataFetchOptions, MetadataSource } from '../metadata/ports.ts';
@@ -121,7 +122,7 @@ export class OciMetadataSource implements MetadataSource {
         length += piece.length;
         if (length > size) break;
       }
-      return Buffer.concat(pieces);
+      return joinedBytes(pieces, length);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

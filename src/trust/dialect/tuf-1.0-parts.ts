@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { ownBytes } from '../../base/own-bytes.ts';
 import type { Authority } from '../authority.ts';
 import { asArray, asInteger, asObject, asString, asTime, malformed } from '../fields.ts';
 import { canonicalKeyId, type Key } from '../keys.ts';
@@ -47,7 +48,7 @@ function parseKey(id: string, object: JsonObject): Key {
   const text = asString(keyval.get('public'), `${where}.keyval.public`);
   const publicKey = readPublicKey(keyType, scheme, text);
   const canonicalId = canonicalKeyId(publicKey) ?? `${UNUSABLE_KEY}${id}`;
-  return { id, keyType, scheme, publicBytes: Buffer.from(text), publicKey, canonicalId };
+  return { id, keyType, scheme, publicBytes: ownBytes(Buffer.from(text)), publicKey, canonicalId };
 }
 
 function readPublicKey(keyType: string, scheme: string, text: string): KeyObject | undefined {

@@ -1,4 +1,5 @@
 import { verify } from 'node:crypto';
+import { ownBytes } from '../../base/own-bytes.ts';
 import type { Authority } from '../authority.ts';
 import { encodeCanonicalJson } from '../canonical-json.ts';
 import type { Dialect } from '../dialect.ts';
@@ -76,7 +77,7 @@ function parseSignature(value: JsonValue, index: number): Signature {
     keyId: asString(entry.get('keyid'), `${where}.keyid`),
     method: '',
     // What is not hex is a signature that cannot be right; others on the file may still suffice.
-    value: HEX.test(hex) ? Buffer.from(hex, 'hex') : new Uint8Array(),
+    value: HEX.test(hex) ? ownBytes(Buffer.from(hex, 'hex')) : new Uint8Array(),
   };
 }
 

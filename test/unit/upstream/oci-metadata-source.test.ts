@@ -13,7 +13,7 @@ const PLACE = { repository: 'trust/vetted', tag: 'now' };
 const HOST = 'registry.example.com';
 const LIMIT = { maxBytes: 1000 };
 const NOW = { ...LIMIT, bypassCaches: true };
-const TIMESTAMP = Buffer.from('{"timestamp":1}');
+const TIMESTAMP = new Uint8Array(Buffer.from('{"timestamp":1}'));
 const FILES = new Map([
   ['timestamp.json', TIMESTAMP],
   ['1.snapshot.json', Buffer.from('{"snapshot":1}')],
@@ -50,7 +50,7 @@ describe('OciMetadataSource', () => {
     const { registry, source } = await setUp(t);
     pushFiles(registry, PLACE, FILES);
     for (const [name, bytes] of FILES) {
-      assert.deepEqual(Buffer.from((await source.fetch('*', name, LIMIT)) ?? []), bytes);
+      assert.deepEqual(Buffer.from((await source.fetch('*', name, LIMIT)) ?? []), Buffer.from(bytes));
     }
     assert.equal(await source.fetch('*', '2.root.json', LIMIT), undefined);
     await source.close();
@@ -71,7 +71,7 @@ describe('OciMetadataSource', () => {
     assert.deepEqual(asked(), ['blobs']);
     await source.fetch('*', 'timestamp.json', NOW);
     assert.deepEqual(asked(), ['now']);
-    const next = Buffer.from('{"timestamp":2}');
+    const next = new Uint8Array(Buffer.from('{"timestamp":2}'));
     pushFiles(registry, PLACE, new Map([...FILES, ['timestamp.json', next]]));
     assert.deepEqual(await source.fetch('*', 'timestamp.json', LIMIT), TIMESTAMP);
     assert.deepEqual(asked(), []);

@@ -46,7 +46,7 @@ describe('envelopes', () => {
     assert.deepEqual(envelope.signed, objectOf(document.signed));
     assert.ok(encodeCanonicalJson(document.signed).equals(envelope.signedBytes));
     assert.deepEqual(envelope.signatures, [
-      { keyId: 'ab', method: 'ecdsa', value: Buffer.from([1, 2]) },
+      { keyId: 'ab', method: 'ecdsa', value: Uint8Array.of(1, 2) },
     ]);
   });
 
