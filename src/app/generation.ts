@@ -212,8 +212,9 @@ function createRelay({ registries }: PullCore, config: Config, clock: Clock): Re
     clock,
     originOf: (registry) => {
       const { url, ca } = registries.originOf(registry);
-      const proxy = config.upstreams.get(registry)?.proxy ?? {};
-      return { url: new URL(url), proxy, ...(ca === undefined ? {} : { ca }) };
+      const { proxy = {}, limits } = config.upstreams.get(registry) ?? {};
+      const minRate = limits?.minRate ?? 0;
+      return { url: new URL(url), proxy, minRate, ...(ca === undefined ? {} : { ca }) };
     },
     authorization: (repository, refused) =>
       registries.authorization(repository, refused === undefined ? {} : { refused }),

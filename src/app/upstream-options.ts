@@ -14,6 +14,7 @@ export function optionsOf(upstream: UpstreamConfig, clock: Clock): UpstreamOptio
       bodyIdleMs: timeouts.idleMs,
     },
     maxConnections: limits.connections,
+    minRate: limits.minRate,
     limits,
     breaker,
   };

@@ -66,6 +66,8 @@ export interface UpstreamConfig extends ServerConfig {
     readonly requests: number;
     /** Requests that wait. */
     readonly queue: number;
+    /** Bytes a second that a body has to bring, on average over a minute; 0: any. */
+    readonly minRate: number;
   };
   /** After how many failures in a row a server is given a rest (0: never), and for how long. */
   readonly breaker: { readonly failures: number; readonly openMs: number };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type CredentialsEntry, credentialsSchema } from './schema-credentials.ts';
-import { count, duration, file, parsed } from './schema-leaves.ts';
+import { count, duration, file, parsed, size } from './schema-leaves.ts';
 import { type KeyPairEntry, keyPairSchema } from './schema-parts.ts';
 import { parseServerUrl } from './values.ts';
 
@@ -21,6 +21,8 @@ export interface UpstreamEntry extends ServerEntry {
     readonly connections: number;
     readonly requests: number;
     readonly queue: number;
+    /** Bytes a second. */
+    readonly minRate: number;
   };
   readonly breaker: { readonly failures: number; readonly open: number };
 }
@@ -97,6 +99,11 @@ const limitsSchema = z
       min: 0,
       max: MAX_REQUESTS,
     }).prefault(1024),
+    minRate: size({
+      text: 'Bytes a second that a body has to bring while it is waited for, on average over a minute, before it is given up; 0B: any.',
+      min: 0,
+      max: 2 ** 30,
+    }).prefault('4KiB'),
   })
   .prefault({})
   .meta({ description: 'How much is asked at once; for each fallback on its own.' });

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
 import { ProxyServer } from 'http-proxy-3';
 import type { Clock } from '../base/clock.ts';
+import { LeastRate } from '../base/least-rate.ts';
 import type { RegistryHost, Repository } from '../oci/names.ts';
 import { UpstreamError } from '../resolve/errors.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -15,6 +16,8 @@ export interface RelayOrigin {
   readonly url: URL;
   /** Certificates of authorities, PEM, that are trusted beside the system's own. */
   readonly ca?: string;
+  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0: any. */
+  readonly minRate?: number;
   /** HTTP proxies on the way, as the customary environment variables name them. */
   readonly proxy?: {
     readonly httpProxy?: string;
@@ -158,7 +161,7 @@ export class Relay {
     const lease = await this.#options.admit(repository.registry);
     try {
       const upstream = await this.#asked(request, response, { target, origin, lease });
-      return await this.#pass(upstream, response, target);
+      return await this.#pass(upstream, response, { target, origin });
     } finally {
       lease.leave();
     }
@@ -279,7 +282,7 @@ export class Relay {
   async #pass(
     upstream: IncomingMessage,
     response: HttpResponse,
-    target: RelayTarget,
+    { target, origin }: Outgoing,
   ): Promise<RelayOutcome> {
     const status = upstream.statusCode ?? 0;
     const refusal = refusedStatus(status);
@@ -297,7 +300,7 @@ export class Relay {
       upstream.destroy(new Error('the upstream fell silent')),
     );
     try {
-      await pipeline(upstream, response);
+      await pipeline(paced(upstream, origin.minRate ?? 0, this.#options.clock), response);
       return { status, bytes, isComplete: true };
     } catch {
       // The client sees the connection cut before the announced length, which no engine takes for a whole answer.
@@ -317,6 +320,23 @@ export class Relay {
     const agents = { http: new HttpAgent(shared), https: new HttpsAgent({ ...shared, ...ca }) };
     this.#agents.set(registry, agents);
     return agents;
+  }
+}
+
+/** A body as it comes, unless it comes too slowly while it is waited for. */
+async function* paced(
+  body: AsyncIterable<Buffer>,
+  minRate: number,
+  clock: Clock,
+): AsyncGenerator<Buffer> {
+  const rate = new LeastRate(minRate);
+  let since = clock.monotonicMs();
+  for await (const chunk of body) {
+    if (!rate.note(clock.monotonicMs() - since, chunk.length)) {
+      throw new Error(`the upstream sends less than ${minRate} bytes a second`);
+    }
+    yield chunk;
+    since = clock.monotonicMs();
   }
 }
 

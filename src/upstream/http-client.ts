@@ -17,6 +17,8 @@ export interface HttpClientOptions extends ConnectionOptions {
   readonly userAgent: string;
   readonly clock: Clock;
   readonly events: UpstreamEvents;
+  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0: any. */
+  readonly minRate?: number | undefined;
 }
 
 /** One request. */
@@ -51,15 +53,14 @@ export class HttpClient {
    */
   async request(request: HttpRequest): Promise<HttpReply> {
     const { url, signal } = request;
-    const { name, events, clock } = this.#options;
+    const { name, events, clock, minRate = 0 } = this.#options;
     signal?.throwIfAborted();
     const data = await this.#send(request);
     const hadAuthorization = request.headers?.['authorization'] !== undefined;
     events.request(name, outcomeOfStatus(data.statusCode, hadAuthorization));
     const reply = new HttpReply(data, {
       host: url.host,
-      clock,
-      signal,
+      ...{ clock, signal, minRate },
       onBytes: (count) => events.bytes(name, count),
     });
     const remaining = /^[0-9]{1,9}/.exec(reply.header('ratelimit-remaining') ?? '')?.[0];

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { LeastRate } from '../base/least-rate.ts';
 import { joinedBytes } from '../base/own-bytes.ts';
 import { ExchangeError } from './errors.ts';
 import { failedBody } from './http-failure.ts';
@@ -11,6 +12,8 @@ export interface ReplyContext {
   readonly host: string;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
+  /** Bytes a second that a body has to bring while it is waited for, on average over a minute; 0: any. */
+  readonly minRate: number;
   /** Told of every piece of body that arrives. */
   readonly onBytes: (count: number) => void;
 }
@@ -128,12 +131,14 @@ class BodyStream implements AsyncIterableIterator<Uint8Array> {
   readonly #body: Dispatcher.ResponseData['body'];
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #context: ReplyContext;
+  readonly #rate: LeastRate;
   #isOver = false;
 
   constructor(body: Dispatcher.ResponseData['body'], context: ReplyContext) {
     this.#body = body;
     this.#chunks = body[Symbol.asyncIterator]();
     this.#context = context;
+    this.#rate = new LeastRate(context.minRate);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
@@ -143,18 +148,30 @@ class BodyStream implements AsyncIterableIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#isOver) return { done: true, value: undefined };
     try {
+      const { clock } = this.#context;
+      const since = clock.monotonicMs();
       const result = await this.#chunks.next();
       if (result.done === true) {
         this.#isOver = true;
         return { done: true, value: undefined };
       }
-      this.#context.onBytes(result.value.length);
+      const { length } = result.value;
+      this.#context.onBytes(length);
+      if (!this.#rate.note(clock.monotonicMs() - since, length)) throw this.#tooSlow();
       return result;
     } catch (error) {
       this.#isOver = true;
+      if (error instanceof ExchangeError) throw error;
       this.#context.signal?.throwIfAborted();
       throw failedBody(error, this.#context.host);
     }
+  }
+
+  #tooSlow(): ExchangeError {
+    const { host, minRate } = this.#context;
+    this.#body.destroy();
+    const message = `${host} sends less than ${minRate} bytes a second`;
+    return new ExchangeError('timed_out', message, { detail: { host, minRate } });
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {

@@ -142,6 +142,7 @@ export class PushClient {
         clock: this.#clock,
         signal,
         onBytes: () => undefined,
+        minRate: 0,
       });
     } catch (error) {
       signal.throwIfAborted();

@@ -15,7 +15,7 @@ function upstream(more: string): [string, string] {
 
 it('the limits of an upstream have defaults that leave room', async () => {
   const config = (await configOf(GOOD)).upstreams.get(HOST);
-  assert.deepEqual(config?.limits, { connections: 256, requests: 256, queue: 1024 });
+  assert.deepEqual(config?.limits, { connections: 256, requests: 256, queue: 1024, minRate: 4096 });
   assert.deepEqual(config?.breaker, { failures: 10, openMs: 15_000 });
   assert.deepEqual(config?.fallbacks, []);
 });
@@ -43,11 +43,12 @@ it('a fallback has what is written for it, and nothing of the upstream that says
     timeouts: { connectMs: 10_000, headersMs: 5_000, bodyIdleMs: 30_000 },
     maxConnections: 2,
     breaker: { failures: 0, openMs: 60_000 },
-    limits: { connections: 2, requests: 3, queue: 0 },
+    limits: { connections: 2, requests: 3, queue: 0, minRate: 4096 },
+    minRate: 4096,
   };
   for (const server of [main, ...fallbacks]) {
-    const { timeouts, maxConnections, breaker, limits } = server;
-    assert.deepEqual({ timeouts, maxConnections, breaker, limits }, shared);
+    const { timeouts, maxConnections, breaker, limits, minRate } = server;
+    assert.deepEqual({ timeouts, maxConnections, breaker, limits, minRate }, shared);
   }
   assert.deepEqual(
     fallbacks.map(({ url }) => url),
