@@ -5,7 +5,7 @@ import type { ConfigProblem } from '../config/errors.ts';
 import type { FrontLimits } from '../front/messages.ts';
 import { collectLimit, type LimitName, type LimitUse } from '../observe/limit-use.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { ByteBudget } from '../resolve/byte-budget.ts';
+import { ByteBudget, type ByteLimits } from '../resolve/byte-budget.ts';
 import { type DownloadLimits, DownloadPlaces } from '../resolve/download-places.ts';
 import { ConnectionPlaces } from '../server/connection-places.ts';
 import { RequestPlaces } from '../server/request-places.ts';
@@ -38,7 +38,7 @@ export class ProcessLimits {
     this.requests = new RequestPlaces(clock, limits);
     this.connections = new ConnectionPlaces(clock, this.#within(limits));
     this.blobs = new DownloadPlaces(clock, downloadLimits(limits, upstreams));
-    this.bytes = new ByteBudget(clock, { ...limits, waiting: blobLine(limits) });
+    this.bytes = new ByteBudget(clock, this.#memory(limits));
   }
 
   /** Takes over the limits of another configuration. */
@@ -46,14 +46,23 @@ export class ProcessLimits {
     this.requests.configure(limits);
     this.connections.configure(this.#within(limits));
     this.blobs.configure(downloadLimits(limits, upstreams));
-    this.bytes.configure({ ...limits, waiting: blobLine(limits) });
+    this.bytes.configure(this.#memory(limits));
   }
 
   /** What each of the processes that serve connections takes on. */
   shareOf(limits: LimitsConfig): FrontLimits {
     const { queue, queueTimeoutMs, idleTimeoutMs, minRate } = limits;
     const { connections } = this.#within(limits);
-    return { connections, queue, queueTimeoutMs, idleTimeoutMs, minRate };
+    const memory = this.#memory(limits);
+    return { connections, queue, queueTimeoutMs, idleTimeoutMs, minRate, memory };
+  }
+
+  /** The processes that serve connections send what is stored; this one has content that is on its way into the store. */
+  #memory(limits: LimitsConfig): ByteLimits {
+    const { workers } = this.#facts;
+    const processes = workers === 1 ? 1 : workers + 1;
+    const bufferedBytes = Math.ceil(limits.bufferedBytes / processes);
+    return { bufferedBytes, waiting: blobLine(limits) };
   }
 
   /** How near each limit is. */

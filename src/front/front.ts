@@ -5,13 +5,16 @@ import { VERSION } from '../base/version.ts';
 import { collectLimit } from '../observe/limit-use.ts';
 import { Log, type LogSink } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { ByteBudget } from '../resolve/byte-budget.ts';
 import { ConnectionPlaces } from '../server/connection-places.ts';
 import { RequestCount } from '../server/request-count.ts';
 import { RequestPlaces } from '../server/request-places.ts';
+import { FileAnswers } from './file-answers.ts';
 import { FrontListener, type FrontListenerOptions } from './front-listener.ts';
 import { InnerRelay } from './inner-relay.ts';
 import { KeptAnswers, type SeenAnswer } from './kept-answers.ts';
-import type { FromFront, FrontSettings, ToFront } from './messages.ts';
+import type { FromFront, FrontLimits, FrontSettings, ToFront } from './messages.ts';
+import { StoredFiles } from './stored-files.ts';
 import { WatchedClients } from './watched-clients.ts';
 
 /** What a front lives on. */
@@ -31,6 +34,12 @@ interface Running {
   readonly kept: KeptAnswers;
 }
 
+/** What bounds what a front takes on at once. */
+interface FrontPlaces {
+  readonly connections: ConnectionPlaces;
+  readonly memory: ByteBudget;
+}
+
 /** The core bounds what is under way; what a front answers by itself is over at once. */
 const NO_LIMIT = { requests: Number.MAX_SAFE_INTEGER, queue: 0, queueTimeoutMs: 0 };
 
@@ -44,7 +53,7 @@ export class Front {
   readonly #metrics: Metrics;
   readonly #watched: WatchedClients;
   #running: Running | undefined;
-  #connections: ConnectionPlaces | undefined;
+  #places: FrontPlaces | undefined;
   #reporting: Timer | undefined;
 
   constructor(options: FrontOptions) {
@@ -91,13 +100,23 @@ export class Front {
     log.setLevel(settings.logLevel);
     const kept = new KeptAnswers(clock, epoch);
     const keep = (key: string, seen: SeenAnswer): void => kept.keep(key, seen);
-    const relay = new InnerRelay({ ...settings, clock, log, keep });
-    const connections = new ConnectionPlaces(clock, settings.limits);
-    this.#connections = connections;
-    this.#metrics.onCollect(() => collectLimit(this.#metrics, 'connections', connections));
+    const counting = this.#counting();
+    const places = this.#createPlaces(settings.limits);
+    const stored = new StoredFiles(settings.contentFolder, places.memory);
+    const files = new FileAnswers(counting.context, stored);
+    const relay = new InnerRelay({
+      ...{ ...settings, clock, log, keep },
+      giveFile: async (passed, answer) => await files.give(passed, answer),
+    });
     const shared = {
-      ...{ relay, kept, watched: this.#watched, connections, limits: settings.limits },
-      ...this.#counting(),
+      ...{
+        relay,
+        kept,
+        watched: this.#watched,
+        connections: places.connections,
+        limits: settings.limits,
+      },
+      ...counting,
     };
     const listeners = new Map(
       settings.listeners.map((listener) => [listener.name, new FrontListener(listener, shared)]),
@@ -108,6 +127,18 @@ export class Front {
     }
     this.#options.tell({ type: 'ready' });
     this.#reportAgain();
+  }
+
+  #createPlaces(limits: FrontLimits): FrontPlaces {
+    const { clock } = this.#options;
+    const connections = new ConnectionPlaces(clock, limits);
+    const memory = new ByteBudget(clock, limits.memory);
+    this.#metrics.onCollect(() => {
+      collectLimit(this.#metrics, 'connections', connections);
+      collectLimit(this.#metrics, 'buffered_bytes', memory);
+    });
+    this.#places = { connections, memory };
+    return this.#places;
   }
 
   #counting(): Pick<FrontListenerOptions, 'context' | 'hits'> {
@@ -127,7 +158,8 @@ export class Front {
   }
 
   #configure(settings: FrontSettings): void {
-    this.#connections?.configure(settings.limits);
+    this.#places?.connections.configure(settings.limits);
+    this.#places?.memory.configure(settings.limits.memory);
     this.#log.setLevel(settings.logLevel);
     for (const next of settings.listeners) {
       this.#running?.listeners.get(next.name)?.configure(next);

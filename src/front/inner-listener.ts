@@ -6,6 +6,7 @@ import { HttpHost } from '../server/http-host.ts';
 import { DEFAULT_LIMITS } from '../server/http-limits.ts';
 import type { HttpResponse } from '../server/http-response.ts';
 import type { Peer } from '../server/peer.ts';
+import { handOver } from './handed-file.ts';
 import type { Settled } from './held-services.ts';
 import { type InnerHead, readInnerHead } from './inner-head.ts';
 
@@ -13,7 +14,7 @@ import { type InnerHead, readInnerHead } from './inner-head.ts';
 export type InnerAnswer = (
   request: IncomingMessage,
   response: HttpResponse,
-  asked: { readonly peer: Peer; readonly takesFiles: boolean; readonly isSurplus: boolean },
+  asked: { readonly peer: Peer; readonly isSurplus: boolean },
 ) => void;
 
 /** Options of an `InnerListener`. */
@@ -83,15 +84,15 @@ export class InnerListener {
 
   #proceed(request: IncomingMessage, response: HttpResponse, head: InnerHead): void {
     const answer = this.#options.answerOf(head.listener);
-    const { takesFiles, isSurplus } = head;
     if (answer === undefined) response.destroy();
-    else answer(request, response, { peer: this.#peer(head), takesFiles, isSurplus });
+    else answer(request, response, { peer: this.#peer(head), isSurplus: head.isSurplus });
   }
 
-  #peer({ client, isTls, certificate }: InnerHead): Peer {
+  #peer({ client, isTls, certificate, takesFiles }: InnerHead): Peer {
     return {
       address: client,
       isTls,
+      ...(takesFiles ? { handOver } : {}),
       certificate: () => (certificate === undefined ? undefined : this.#certificate(certificate)),
     };
   }

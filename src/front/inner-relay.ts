@@ -2,11 +2,13 @@ import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../observe/log.ts';
-import type { HttpResponse } from '../server/http-response.ts';
 import { type Peer, peerOf } from '../server/peer.ts';
+import type { HandedAnswer } from './file-answers.ts';
+import { FILE, readHanded } from './handed-file.ts';
 import { ASKED_BY, AUTHORITY, CERTIFICATE, INNER_PREFIX, writeAskedBy } from './inner-head.ts';
 import type { SeenAnswer } from './kept-answers.ts';
 import { KEEP, readMark } from './kept-mark.ts';
+import type { Passed } from './passed-request.ts';
 
 /** Options of an `InnerRelay`. */
 export interface InnerRelayOptions {
@@ -17,17 +19,8 @@ export interface InnerRelayOptions {
   readonly log: Log;
   /** Keeps an answer that the core says may be given again. */
   readonly keep: (key: string, seen: SeenAnswer) => void;
-}
-
-/** A request to be passed on. */
-export interface Passed {
-  readonly listener: string;
-  readonly request: IncomingMessage;
-  readonly response: HttpResponse;
-  /** Whether it came by a connection beyond those that are taken. */
-  readonly isSurplus: boolean;
-  /** What its answer is to be kept by, if it may be. */
-  readonly key: string | undefined;
+  /** Sends what the core hands over; false when it is not to be had. */
+  readonly giveFile: (passed: Passed, answer: HandedAnswer) => Promise<boolean>;
 }
 
 /** What is of one connection, and not passed on. @source RFC 9110 §7.6.1 */
@@ -55,7 +48,10 @@ export class InnerRelay {
 
   /** Has the core answer a request. What the core breaks off is broken off here too, never ended. */
   pass(passed: Passed): void {
-    this.#ask({ ...passed, tries: 1 });
+    const startedAtMs = this.#options.clock.monotonicMs();
+    // What has a body cannot be asked again.
+    const takesFiles = !hasBody(passed.request);
+    this.#ask({ ...passed, startedAtMs, tries: 1, takesFiles });
   }
 
   /** Lets go of connections to the core. */
@@ -74,7 +70,10 @@ export class InnerRelay {
       isAnswered = true;
       response.off('close', giveUp);
       this.#keep(incoming, passing, askedAtMs);
-      void this.#answer(incoming, response);
+      this.#answer(incoming, passing).catch((error: unknown) => {
+        this.#options.log.failure('request.failed', error);
+        response.destroy();
+      });
     });
     outgoing.on('error', (error: Error & { code?: string }) => {
       response.off('close', giveUp);
@@ -95,13 +94,13 @@ export class InnerRelay {
     } else outgoing.end();
   }
 
-  #open({ listener, request, isSurplus }: Passing): ClientRequest {
+  #open({ listener, request, isSurplus, takesFiles }: Passing): ClientRequest {
     const { socketPath, secret } = this.#options;
     const peer = peerOf(request.socket);
     const { method = 'GET', url = '/' } = request;
     const client = peer.address;
     const askedBy = writeAskedBy(secret, {
-      ...{ listener, client, isTls: peer.isTls, takesFiles: false, isSurplus },
+      ...{ listener, client, isTls: peer.isTls, takesFiles, isSurplus },
     });
     return httpRequest({
       ...{ socketPath, agent: this.#agent, method, path: url },
@@ -125,18 +124,33 @@ export class InnerRelay {
     });
   }
 
-  async #answer(incoming: IncomingMessage, response: HttpResponse): Promise<void> {
-    const { statusCode = 502, rawHeaders, headers } = incoming;
+  async #answer(incoming: IncomingMessage, passing: Passing): Promise<void> {
+    const { response, startedAtMs } = passing;
+    const { statusCode: status = 502, headers } = incoming;
+    const passed = passable(incoming.rawHeaders);
     if (headers.connection === 'close') response.shouldKeepAlive = false;
-    response.writeHead(statusCode, passable(rawHeaders));
+    const content = readHanded(headers[FILE.toLowerCase()]);
+    if (content !== undefined) {
+      incoming.resume();
+      const handed = { content, status, headers: passed, startedAtMs };
+      if (await this.#options.giveFile(passing, handed)) return;
+      // Evicted or exchanged since: the core has another look, and sends what it finds.
+      this.#ask({ ...passing, takesFiles: false });
+      return;
+    }
+    response.writeHead(status, passed);
     // Broken off on either side, it is broken off on the other.
     await pipeline(incoming, response).catch(() => undefined);
   }
 }
 
 interface Passing extends Passed {
+  /** Monotonic milliseconds when it came. */
+  readonly startedAtMs: number;
   /** This one included. */
   readonly tries: number;
+  /** Whether stored content need not come along. */
+  readonly takesFiles: boolean;
 }
 
 /** A connection that had been idle may have ended just then: whoever asks without a body can ask again. */

@@ -1,4 +1,4 @@
-import { membersOf, parseJson } from '../base/json-members.ts';
+import { membersOf, parseJson, textOf } from '../base/json-members.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
 import { parseRepositoryName, type Repository } from '../oci/names.ts';
@@ -42,7 +42,7 @@ export function readMark(value: string | readonly string[] | undefined): KeptMar
   const number = (name: string): number => numberOf(members.get(name));
   const text = (name: string): string => textOf(members.get(name));
   const digest = text('digest');
-  const repository = repositoryOf(text('repository'));
+  const repository = repositoryNamed(text('repository'));
   const numbers = {
     ...{ epoch: number('epoch'), forMs: number('forMs'), freshUntil: number('freshUntil') },
     ...{ newest: number('newest'), resets: number('resets'), size: number('size') },
@@ -62,11 +62,8 @@ function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : Number.NaN;
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function repositoryOf(name: string): Repository | undefined {
+/** A repository by its full name; undefined for what is none. */
+export function repositoryNamed(name: string): Repository | undefined {
   try {
     return parseRepositoryName(name);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { LogLevel } from '../observe/log.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { ByteLimits } from '../resolve/byte-budget.ts';
 import type { ConnectionLimits } from '../server/connection-places.ts';
 import type { TlsIdentity } from '../server/http-host.ts';
 import type { HttpLimits } from '../server/http-limits.ts';
@@ -19,7 +20,10 @@ export interface FrontListenerSettings {
 /** What one front takes on at once, and what it bears. */
 export interface FrontLimits
   extends ConnectionLimits,
-    Pick<HttpLimits, 'idleTimeoutMs' | 'minRate'> {}
+    Pick<HttpLimits, 'idleTimeoutMs' | 'minRate'> {
+  /** For content that it sends. */
+  readonly memory: ByteLimits;
+}
 
 /** What a front works by; the listeners stay the same for its life, what is said of them does not. */
 export interface FrontSettings {

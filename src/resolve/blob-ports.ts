@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { ContentCheck } from './blob-check.ts';
+import type { StoredFile } from './ports.ts';
 
 /** Verified content opened for reading. It stays readable until `close`, even if the store drops it meanwhile. */
 export interface StoredContent {
@@ -7,6 +8,8 @@ export interface StoredContent {
   readonly size: number;
   /** All of it, when it is in memory; never changed. */
   readonly bytes?: Uint8Array;
+  /** Where it is, when it is read from a file. */
+  readonly file?: StoredFile;
   /**
    * Reads bytes from `position` on into `buffer`.
    *

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { BufferPool } from './blob-buffers.ts';
 import type { StoredContent } from './blob-ports.ts';
 import { type SendSource, sendRange } from './blob-sender.ts';
-import type { BlobContent, ByteRange } from './ports.ts';
+import type { BlobContent, ByteRange, StoredFile } from './ports.ts';
 
 /** A blob that is in the store: verified, any range may be sent. */
 export class StoredBlob implements BlobContent {
@@ -15,6 +15,10 @@ export class StoredBlob implements BlobContent {
     this.size = content.size;
     this.#content = content;
     this.#buffers = buffers;
+  }
+
+  get file(): StoredFile | undefined {
+    return this.#content.file;
   }
 
   async send(sink: Writable, range: ByteRange, signal?: AbortSignal): Promise<void> {

@@ -73,6 +73,14 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** The file that content is in, as it was when its digest was last known to be right. */
+export interface StoredFile {
+  readonly digest: Digest;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ino: bigint;
+}
+
 /** Content that can be sent, now or while it arrives. Always `close` it. */
 export interface BlobContent {
   /** Length in bytes. */
@@ -82,6 +90,8 @@ export interface BlobContent {
    * become true while more arrives.
    */
   readonly isVerified: boolean;
+  /** The file of the content store that all of it is in, for another process of this machine to read. */
+  readonly file?: StoredFile | undefined;
   /**
    * Writes a range to `sink`, waiting for the sink to drain, and resolves when all of it has been handed over. It never
    * ends the sink. The last bytes of content that is still arriving are written only after its digest turned out right.

@@ -1,4 +1,3 @@
-import { CodedError } from '../base/coded-error.ts';
 import { ifNoneMatchHits, ifRangeAllows } from '../oci/conditional.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/names.ts';
@@ -12,11 +11,15 @@ import type {
   Refusal,
   ServedBlob,
 } from '../resolve/pull-service.ts';
+import { cutAnswer } from './cut-answer.ts';
 import { answerDecoyBlob } from './decoy-answers.ts';
 import type { Ending, Exchange } from './exchange.ts';
 import { marksOf } from './let-through.ts';
 import { API_VERSION_HEADERS } from './oci-answer.ts';
 import { answerDenial, isUnknown, type RefusedSubject } from './refusal-answer.ts';
+
+/** Less is sent along sooner than a file is opened. */
+const MIN_HANDED_BYTES = 64 * 1024;
 
 type AnyBlob = ServedBlob | LetThroughBlob<Passage | Referral>;
 
@@ -89,6 +92,7 @@ async function sendBlob(
     return;
   }
   const { range } = selection;
+  if (handsOver(exchange, blob, { range, repository: asked.repository })) return;
   try {
     // The headers go out with the first byte: a failure before it can still become an answer with a status.
     if (range.end > range.start) await content.send(response, range, exchange.signal);
@@ -98,6 +102,22 @@ async function sendBlob(
   }
   response.end();
   exchange.end({ ...ending, digest, bytes: range.end - range.start });
+}
+
+/** Has a process that can read the store itself send what is worth opening a file for. */
+function handsOver(
+  exchange: Exchange,
+  { verdict, content }: AnyBlob,
+  { range, repository }: { readonly range: ByteRange; readonly repository: Repository },
+): boolean {
+  const { handOver, response, admitted } = exchange;
+  const { file } = content;
+  if (handOver === undefined || file === undefined || verdict !== 'pinned') return false;
+  if (range.end - range.start < MIN_HANDED_BYTES) return false;
+  const { requestId } = exchange;
+  handOver(response, { file, range, requestId, repository, caller: admitted?.caller });
+  exchange.leave();
+  return true;
 }
 
 /** How the request is to be told to have ended; marks what nothing has verified. */
@@ -168,21 +188,5 @@ function cutOrRefuse(exchange: Exchange, subject: RefusedSubject, error: unknown
     answerDenial(exchange, subject, refusal);
     return;
   }
-  const isHungUp = exchange.isHungUp;
-  // Never a clean end: the missing length is what tells the engine that this is not the content it asked for.
-  response.destroy();
-  if (isHungUp) {
-    exchange.end({ verdict: 'cut', digest: subject.reference, cause: 'the client went away' });
-    return;
-  }
-  exchange.countRefusal(refusal.reason, undefined);
-  if (!(error instanceof CodedError)) {
-    exchange.context.log.failure('request.failed', error, { requestId: exchange.requestId });
-  }
-  exchange.end({
-    verdict: 'cut',
-    code: refusal.reason,
-    cause: refusal.cause,
-    digest: subject.reference,
-  });
+  cutAnswer(exchange, subject.reference, error);
 }

@@ -52,7 +52,9 @@ export interface ExchangeOptions<Context, Listener> {
   readonly context: Context;
   readonly listener: Listener;
   /** Names the requests of one handler. */
-  readonly ids: RequestIds;
+  readonly ids: { next(): string };
+  /** Monotonic milliseconds when the request came; default: now. */
+  readonly startedAtMs?: number;
   /** Who is asking, where the connection is not the client's own. */
   readonly peer?: Peer | undefined;
 }
@@ -66,7 +68,7 @@ export class Exchange<
   readonly response: HttpResponse;
   readonly context: Context;
   readonly listener: Listener;
-  readonly #ids: RequestIds;
+  readonly #ids: { next(): string };
   #requestId: string | undefined;
   readonly #address: string | undefined;
   #peer: Peer | undefined;
@@ -90,7 +92,7 @@ export class Exchange<
     this.#peer = options.peer;
     // Read now: once the connection is gone there is nobody left to ask.
     this.#address = options.peer?.address ?? request.socket.remoteAddress;
-    this.#startedAt = options.context.clock.monotonicMs();
+    this.#startedAt = options.startedAtMs ?? options.context.clock.monotonicMs();
     options.context.requests.begin();
   }
 
@@ -113,6 +115,11 @@ export class Exchange<
   get peer(): Peer {
     this.#peer ??= peerOf(this.request.socket);
     return this.#peer;
+  }
+
+  /** Has the other end send stored content, where it can. */
+  get handOver(): Peer['handOver'] {
+    return this.#peer?.handOver;
   }
 
   get asked(): Asked {
@@ -181,12 +188,18 @@ export class Exchange<
     this.#admitted = admitted;
   }
 
-  /** Counts and logs the request; only the first call does. */
-  end(ending: Ending): void {
+  /** Ends it uncounted, because the other end goes on with it, counts it and logs it. */
+  leave(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.context.requests.end();
     if (this.#hasPlace) this.context.places.leave();
+  }
+
+  /** Counts and logs the request; only the first call does. */
+  end(ending: Ending): void {
+    if (this.#hasEnded) return;
+    this.leave();
     const { metrics, log, clock } = this.context;
     const { kind } = this.#asked;
     const durationMs = clock.monotonicMs() - this.#startedAt;

@@ -1,6 +1,19 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Caller } from '../base/caller.ts';
+import type { Repository } from '../oci/names.ts';
+import type { ByteRange, StoredFile } from '../resolve/ports.ts';
+import type { HttpResponse } from './http-response.ts';
+
+/** Stored content whose sending another process takes over, with what its log line is to say. */
+export interface HandedContent {
+  readonly file: StoredFile;
+  readonly range: ByteRange;
+  readonly requestId: string;
+  readonly repository: Repository;
+  readonly caller: Caller | undefined;
+}
 
 /** Who is at the other end of the connection that a request came by. */
 export interface Peer {
@@ -10,6 +23,11 @@ export interface Peer {
   readonly isTls: boolean;
   /** The certificate that was shown, if TLS found that the listener's client CA vouches for it. */
   certificate(): X509Certificate | undefined;
+  /**
+   * Ends an answer whose headers are set, and has the other end send the content after them, count it and log it; absent
+   * where the answer has to carry its content.
+   */
+  readonly handOver?: (response: HttpResponse, content: HandedContent) => void;
 }
 
 /** Reads from a connection who is at its other end. */

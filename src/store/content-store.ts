@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { type Digest, hasDigest } from '../oci/digest.ts';
 import type { ContentStore, ContentWriter, StoredContent } from '../resolve/blob-ports.ts';
+import type { StoredFile } from '../resolve/ports.ts';
 import { type ContentStoreEvents, NO_CONTENT_EVENTS } from './content-events.ts';
 import { ContentIndex } from './content-index.ts';
 import { ContentLayout } from './content-layout.ts';
@@ -26,6 +27,8 @@ export interface DiskContentStoreOptions {
   /** Opens a temporary file exclusively, for reading and writing; tests pass one that fails. */
   readonly openTemporary?: (path: string) => Promise<FileHandle>;
 }
+
+const NS_PER_SECOND = 1_000_000_000n;
 
 /**
  * Content on disk by digest. Written to a temporary file and renamed when complete and right; files from before this
@@ -168,7 +171,12 @@ export class DiskContentStore implements ContentStore {
     const seconds = this.#index.noteUse(digest);
     if (seconds !== undefined) await this.#set(digest, seconds, handle.utimes(seconds, seconds));
     const size = Number(stamp.size);
-    if (!this.#memory.takes(size)) return new ContentOfFile(file, size, release);
+    if (!this.#memory.takes(size)) {
+      const { ino } = stamp;
+      const mtimeNs = seconds === undefined ? stamp.mtimeNs : BigInt(seconds) * NS_PER_SECOND;
+      const stored = { digest, size: stamp.size, mtimeNs, ino };
+      return new ContentOfFile(file, { stored, release });
+    }
     const bytes = Buffer.allocUnsafeSlow(size);
     const { bytesRead } = await handle.read(bytes, 0, size, 0);
     // It may look like the file that was verified and be another one.
@@ -205,12 +213,17 @@ export class DiskContentStore implements ContentStore {
 /** A file that was verified, kept open. */
 class ContentOfFile implements StoredContent {
   readonly size: number;
+  readonly file: StoredFile;
   readonly #file: OpenFile;
   readonly #release: () => void;
   #isClosed = false;
 
-  constructor(file: OpenFile, size: number, release: () => void) {
-    this.size = size;
+  constructor(
+    file: OpenFile,
+    { stored, release }: { readonly stored: StoredFile; readonly release: () => void },
+  ) {
+    this.size = Number(stored.size);
+    this.file = stored;
     this.#file = file;
     this.#release = release;
   }

@@ -38,6 +38,7 @@ describe('what workers answer by themselves', () => {
     await at.fleet.get(`${APP}/manifests/unsigned`);
     await at.fleet.get('');
     assert.equal(await at.fleet.metric('pinnace_requests_total'), 2 * TURNS + 2);
+    await at.fleet.process.untilLogged('request', 2 * TURNS + 2);
     assert.equal(at.fleet.process.logged('request').length, 2 * TURNS + 2);
     assert.equal(await at.fleet.metric('pinnace_request_duration_seconds_count'), 2 * TURNS + 2);
     const ids = at.fleet.process.logged('request').map(({ requestId }) => String(requestId));

@@ -50,7 +50,10 @@ describe('OciMetadataSource', () => {
     const { registry, source } = await setUp(t);
     pushFiles(registry, PLACE, FILES);
     for (const [name, bytes] of FILES) {
-      assert.deepEqual(Buffer.from((await source.fetch('*', name, LIMIT)) ?? []), Buffer.from(bytes));
+      assert.deepEqual(
+        Buffer.from((await source.fetch('*', name, LIMIT)) ?? []),
+        Buffer.from(bytes),
+      );
     }
     assert.equal(await source.fetch('*', '2.root.json', LIMIT), undefined);
     await source.close();
