@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { BodyGarbage } from './body-garbage.ts';
 import { abortable } from './deadline.ts';
 import { ExchangeError } from './errors.ts';
 import { outcomeOfStatus, type UpstreamEvents } from './events.ts';
@@ -38,6 +39,7 @@ const READ_AHEAD_BYTES = 256 * 1024;
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #garbage = new BodyGarbage();
   #isClosed = false;
 
   constructor(options: HttpClientOptions) {
@@ -61,7 +63,10 @@ export class HttpClient {
     const reply = new HttpReply(data, {
       host: url.host,
       ...{ clock, signal, minRate },
-      onBytes: (count) => events.bytes(name, count),
+      onBytes: (count) => {
+        events.bytes(name, count);
+        this.#garbage.note(count);
+      },
     });
     const remaining = /^[0-9]{1,9}/.exec(reply.header('ratelimit-remaining') ?? '')?.[0];
     if (remaining !== undefined) events.rateLimitRemaining(name, Number(remaining));
