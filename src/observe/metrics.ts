@@ -1,4 +1,3 @@
-import { type ELDHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   AggregatorRegistry,
   Counter,
@@ -12,6 +11,7 @@ import {
 } from 'prom-client';
 import { REASON_CODES, type ReasonCode } from '../base/reason-code.ts';
 import { DurationCounts } from './duration-counts.ts';
+import { LoopDelay } from './loop-delay.ts';
 import {
   METRIC_TABLE,
   type MetricRow,
@@ -74,7 +74,6 @@ export interface MetricsOptions extends ConfiguredNames {
 /** More rules than this get their refusal series at the first refusal, so that the first scrape stays small. */
 const MAX_RULES_AT_ZERO = 50;
 const NONE = 'none';
-const NANOSECONDS = 1e9;
 
 const REQUEST_DURATION = 'pinnace_request_duration_seconds';
 
@@ -94,7 +93,7 @@ export class Metrics {
     ...{ name: REQUEST_DURATION, label: 'kind', labelValues: REQUEST_KINDS },
     buckets: METRIC_TABLE[REQUEST_DURATION].buckets,
   });
-  readonly #loopDelay: ELDHistogram;
+  readonly #loopDelay = new LoopDelay();
   #others: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
 
   constructor(options: MetricsOptions) {
@@ -104,8 +103,6 @@ export class Metrics {
       this.configure(options);
     }
     this.set('pinnace_build_info', { version: options.version, node: process.version }, 1);
-    this.#loopDelay = monitorEventLoopDelay({ resolution: 20 });
-    this.#loopDelay.enable();
     if (options.processMetrics ?? true) collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -244,7 +241,7 @@ export class Metrics {
 
   /** Stops watching the event loop. */
   stop(): void {
-    this.#loopDelay.disable();
+    this.#loopDelay.stop();
     this.#registry.clear();
   }
 
@@ -301,14 +298,12 @@ export class Metrics {
   }
 
   #collectLoopDelay(): void {
-    const delay = this.#loopDelay;
-    if (delay.count > 0) {
-      const name = 'pinnace_event_loop_delay_seconds';
-      this.set(name, { quantile: '0.5' }, delay.percentile(50) / NANOSECONDS);
-      this.set(name, { quantile: '0.99' }, delay.percentile(99) / NANOSECONDS);
-      this.set(name, { quantile: '1' }, delay.max / NANOSECONDS);
-    }
-    delay.reset();
+    const delays = this.#loopDelay.take();
+    if (delays === undefined) return;
+    const name = 'pinnace_event_loop_delay_seconds';
+    this.set(name, { quantile: '0.5' }, delays.p50);
+    this.set(name, { quantile: '0.99' }, delays.p99);
+    this.set(name, { quantile: '1' }, delays.max);
   }
 }
 
