@@ -218,6 +218,6 @@ function createRelay({ registries }: PullCore, config: Config, clock: Clock): Re
     },
     authorization: (repository, refused) =>
       registries.authorization(repository, refused === undefined ? {} : { refused }),
-    admit: (registry) => registries.admit(registry),
+    admit: (registry, signal) => registries.admit(registry, { signal }),
   });
 }

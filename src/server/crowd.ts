@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Repository, Tag } from '../oci/names.ts';
 import type { Refusal } from '../resolve/pull-service.ts';
 import { tagOf } from './asked.ts';
+import { answerDecoyManifest } from './decoy-answers.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocatedRoute } from './located-routes.ts';
 import { sendOciAnswer } from './oci-answer.ts';
@@ -44,6 +45,7 @@ export class Crowd {
     const located = isTokenRequest(exchange) ? undefined : this.#locate(exchange);
     // An engine whose first request fails asks the registry for all that follows.
     if (located?.route.kind === 'ping') return this.#options.proceed(exchange);
+    if (isDecoy(exchange, located)) return undefined;
     if (mayStopHard(exchange)) return this.#wait(exchange, located);
     this.#turnAway(exchange, located, this.#reached(exchange));
     return undefined;
@@ -54,6 +56,7 @@ export class Crowd {
     exchange.response.shouldKeepAlive = false;
     const located = isTokenRequest(exchange) ? undefined : this.#locate(exchange);
     if (located?.route.kind === 'ping') return this.#options.proceed(exchange);
+    if (isDecoy(exchange, located)) return undefined;
     const { most } = exchange.context.connections;
     this.#turnAway(exchange, located, { limit: 'connections', most });
     return undefined;
@@ -129,6 +132,16 @@ export class Crowd {
       requests,
     });
   }
+}
+
+/** Answers a decoy that was given out, as ever: an engine that did not get it would ask the registry what the tag means. */
+function isDecoy(exchange: Exchange, located: LocatedRoute | undefined): boolean {
+  if (located?.repository === undefined || located.route.kind !== 'manifest') return false;
+  const { reference } = located.route;
+  return (
+    reference.kind === 'digest' &&
+    answerDecoyManifest(exchange, located.repository, reference.digest)
+  );
 }
 
 /** Whether a request is part of a pull that goes on: what is asked by digest follows from a tag that was answered. */

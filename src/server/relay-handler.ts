@@ -17,7 +17,8 @@ export async function handleUnverified(
   route: RelayableRoute,
 ): Promise<void> {
   const { relay, metrics, log } = exchange.context;
-  const target = { repository, rest: restOf(route), clientName: route.name };
+  const { signal } = exchange;
+  const target = { repository, rest: restOf(route), clientName: route.name, signal };
   try {
     const outcome = await relay.relay(exchange.request, exchange.response, target);
     metrics.count('pinnace_relayed_requests_total', {

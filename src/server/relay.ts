@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
 import { ProxyServer } from 'http-proxy-3';
+import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { LeastRate } from '../base/least-rate.ts';
 import type { RegistryHost, Repository } from '../oci/names.ts';
@@ -52,7 +53,7 @@ export interface RelayOptions extends RelayLimits {
     refused?: RefusedAuthorization,
   ) => Promise<string | undefined>;
   /** Waits for a place among the requests to a registry. @throws {UpstreamError} */
-  readonly admit: (registry: RegistryHost) => Promise<RelayLease>;
+  readonly admit: (registry: RegistryHost, signal: AbortSignal) => Promise<RelayLease>;
 }
 
 /** An `Authorization` that the upstream answered with 401, and its challenges. */
@@ -75,6 +76,8 @@ export interface RelayTarget {
   readonly rest: string;
   /** The repository's name in the client's request, for `Link`. */
   readonly clientName: string;
+  /** Fires when the client is gone: then nothing is waited for any more. */
+  readonly signal: AbortSignal;
 }
 
 /** How a relayed request ended. */
@@ -153,12 +156,12 @@ export class Relay {
     response: HttpResponse,
     target: RelayTarget,
   ): Promise<RelayOutcome> {
-    const { repository } = target;
+    const { repository, signal } = target;
     const origin = this.#options.originOf(repository.registry);
     if (origin === undefined) {
       throw new UpstreamError('upstream_unreachable', 'no upstream is configured for the registry');
     }
-    const lease = await this.#options.admit(repository.registry);
+    const lease = await this.#options.admit(repository.registry, signal);
     try {
       const upstream = await this.#asked(request, response, { target, origin, lease });
       return await this.#pass(upstream, response, { target, origin });
@@ -192,19 +195,21 @@ export class Relay {
     response: HttpResponse,
     { target, origin }: Outgoing,
   ): Promise<IncomingMessage> {
-    const { repository, rest } = target;
+    const { repository, rest, signal } = target;
+    const login = (refused?: RefusedAuthorization): Promise<string | undefined> =>
+      abortable(this.#options.authorization(repository, refused), signal);
     const url = new URL(`${origin.url.href.replace(/\/+$/, '')}/v2/${repository.path}/${rest}`);
     const agents = this.#agentsOf(repository.registry, origin);
-    const open = (login: string | undefined): Promise<IncomingMessage> => {
-      const headers = relayedRequestHeaders(request.headers, login);
+    const open = (by: string | undefined): Promise<IncomingMessage> => {
+      const headers = relayedRequestHeaders(request.headers, by);
       return this.#open(request, response, { url, agents, headers });
     };
-    const authorization = await this.#options.authorization(repository);
+    const authorization = await login();
     const first = await open(authorization);
     // A 401 from where a redirect led is not ours to answer.
     if (first.statusCode !== 401 || originOf(first) !== url.origin) return first;
     const challenges = first.headersDistinct['www-authenticate'] ?? [];
-    const other = await this.#options.authorization(repository, { authorization, challenges });
+    const other = await login({ authorization, challenges });
     if (other === undefined) return first;
     first.destroy();
     return await open(other);

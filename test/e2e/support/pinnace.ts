@@ -36,6 +36,7 @@ export interface PinnaceSettings {
   readonly clients?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Collections that it keeps current. */
   readonly collections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
 }
 
 /** The real `pinnace serve` as a process of its own with a configuration file. */
@@ -80,6 +81,7 @@ export class Pinnace {
       collections: settings.collections ?? {},
       policy: settings.policy,
       ...(settings.clients === undefined ? {} : { clients: settings.clients }),
+      limits: settings.limits ?? {},
       state: { kind: 'sqlite' },
     };
     await writeFile(pinnace.configFile, stringify(configuration));

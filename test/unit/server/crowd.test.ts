@@ -238,6 +238,17 @@ describe('requests without a place on a hard-stop listener', () => {
     assert.equal((await registry.get(`/v2/${NAME}/blobs/${crowded.blob}`)).status, 503);
   });
 
+  it('get the decoy they were given once more by its digest, place or not', async () => {
+    await using crowded = await Crowded.start('hard-stop', { queue: 0 });
+    const { registry } = crowded;
+    await crowded.hold();
+    const stopped = await crowded.tag();
+    const digest = String(stopped.headers['docker-content-digest']);
+    const again = await registry.get(`/v2/${NAME}/manifests/${digest}`);
+    assert.equal(again.status, 200, 'an engine that is refused it asks the registry');
+    assert.deepEqual(again.body, stopped.body);
+  });
+
   it('are told as their rule says, when it says deny', async () => {
     await using crowded = await Crowded.start('hard-stop', { queue: 0 });
     crowded.registry.rules.set(`${REPOSITORY}:1`, 'deny');
