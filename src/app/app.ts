@@ -278,6 +278,7 @@ export class App {
 
   #status(): StatusReport {
     const lastReload = this.#reloads.last;
+    const { fleet } = this.#lasting;
     const upkeeps = this.#generation.ownCollections.list();
     return {
       version: VERSION,
@@ -289,6 +290,7 @@ export class App {
       ...(upkeeps.length === 0 ? {} : { collections: collectionStatuses(upkeeps) }),
       upstreams: upstreamStatuses(this.#generation.core.registries.servers(), this.#clock),
       limits: this.#lasting.limits.statuses(),
+      ...(fleet === undefined ? {} : { workers: fleet.statuses }),
       suspectedBypasses: this.#lasting.bypassWatch.listed,
     };
   }

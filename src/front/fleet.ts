@@ -7,6 +7,7 @@ import {
   type Metrics,
   type MetricsSnapshot,
 } from '../observe/metrics.ts';
+import type { WorkerStatus } from '../server/status-report.ts';
 import type { FrontProcess } from './front-process.ts';
 import { Member } from './member.ts';
 import type { FrontSettings, ToFront } from './messages.ts';
@@ -24,17 +25,11 @@ export interface FleetOptions {
   readonly metrics: Metrics;
 }
 
-/** How a front fares, for people. */
-export interface FrontStatus {
-  readonly pid: number;
-  readonly isReady: boolean;
-  readonly upSeconds: number;
-}
-
 /** A front that lived for less ends the patience with its successors; milliseconds. */
 const SHORT_LIFE_MS = 10_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
+const LAST_ONE_PAUSE_MS = 500;
 /** How long a front may take to forget before it is ended: until then nothing newer is answered by anybody. */
 const FORGET_WITHIN_MS = 1_000;
 const COUNT_WITHIN_MS = 1_000;
@@ -79,7 +74,7 @@ export class Fleet {
   }
 
   /** The fronts there are. */
-  get statuses(): readonly FrontStatus[] {
+  get statuses(): readonly WorkerStatus[] {
     const nowMs = this.#options.clock.monotonicMs();
     return this.#members().map(({ pid, isReady, startedAtMs }) => ({
       ...{ pid, isReady, upSeconds: Math.floor((nowMs - startedAtMs) / 1000) },
@@ -215,9 +210,12 @@ export class Fleet {
     for (const { listener, socket } of member.takeBack()) this.take(listener, socket);
     this.#tellSettled();
     if (!this.#isStopping) {
-      const isShort = clock.monotonicMs() - member.startedAtMs < SHORT_LIFE_MS;
+      const livedMs = clock.monotonicMs() - member.startedAtMs;
+      const isShort = !member.hasServed || livedMs < SHORT_LIFE_MS;
       slot.shortLives = isShort ? slot.shortLives + 1 : 0;
-      const pauseMs = pauseAfter(slot.shortLives);
+      // With nobody left clients wait for this one, however often it has died.
+      const longestMs = this.#members().length > 0 ? LONGEST_PAUSE_MS : LAST_ONE_PAUSE_MS;
+      const pauseMs = Math.min(pauseAfter(slot.shortLives), longestMs);
       log.event('worker.died', { pid: member.pid, how, restartInMs: pauseMs });
       metrics.count('pinnace_worker_restarts_total', {});
       if (pauseMs === 0) this.#launch(slot);
@@ -277,5 +275,5 @@ export class Fleet {
 /** The first one that dies is replaced at once. */
 function pauseAfter(shortLives: number): number {
   if (shortLives <= 1) return 0;
-  return Math.min(FIRST_PAUSE_MS * 2 ** (shortLives - 2), LONGEST_PAUSE_MS);
+  return FIRST_PAUSE_MS * 2 ** (shortLives - 2);
 }

@@ -30,6 +30,7 @@ export class Member {
   readonly #questions = new Map<number, () => void>();
   #lastId = 0;
   #isReady = false;
+  #hasServed = false;
   #isGone = false;
   #settledEpoch = 0;
   #counts: MetricsSnapshot = [];
@@ -55,6 +56,11 @@ export class Member {
   /** Whether it takes connections. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether it ever took connections. */
+  get hasServed(): boolean {
+    return this.#hasServed;
   }
 
   /** What it said last of what it has counted. */
@@ -117,6 +123,7 @@ export class Member {
         break;
       case 'ready':
         this.#isReady = true;
+        this.#hasServed = true;
         this.#events.ready(this);
         break;
       case 'settled':

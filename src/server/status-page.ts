@@ -54,7 +54,7 @@ ${repositoriesTable(report, now)}
 ${upstreamsTable(report, now)}
 <h2>Limits</h2>
 ${limitsTable(report)}
-${collectionsPart(report, now)}<h2>Last refusals</h2>
+${workersPart(report)}${collectionsPart(report, now)}<h2>Last refusals</h2>
 ${refusalsTable(report)}
 </body></html>
 `;
@@ -143,6 +143,16 @@ function limitsTable({ limits }: StatusReport): string {
 <td${status.turnedAway > 0 ? ' class="soon"' : ''}>${status.turnedAway} turned away since the start</td></tr>`,
   );
   return table(['Limit', 'In use', 'Waiting', 'Turned away'], rows, 'None.');
+}
+
+function workersPart({ workers }: StatusReport): string {
+  if (workers === undefined) return '';
+  const rows = workers.map(({ pid, isReady, upSeconds }) => {
+    const state = isReady ? '<span class="good">yes</span>' : '<span class="soon">starting</span>';
+    return `<tr><td><code>${pid}</code></td><td>${state}</td><td>${duration(upSeconds * 1000)}</td></tr>`;
+  });
+  const none = 'None is there at the moment.';
+  return `<h2>Workers</h2>\n${table(['Process', 'Serves', 'Up for'], rows, none)}\n`;
 }
 
 function amount({ limit }: LimitStatus, count: number): string {

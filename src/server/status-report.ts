@@ -85,6 +85,14 @@ export interface LimitStatus extends LimitUse {
   readonly limit: LimitName;
 }
 
+/** A process that serves connections. */
+export interface WorkerStatus {
+  readonly pid: number;
+  /** Whether it takes connections. */
+  readonly isReady: boolean;
+  readonly upSeconds: number;
+}
+
 /** An exception that is in force. */
 export interface BreakGlassStatus {
   readonly image: string;
@@ -112,6 +120,8 @@ export interface StatusReport {
   readonly collections?: readonly CollectionStatus[];
   /** Upstreams in the order of the configuration, each followed by its fallbacks. */
   readonly upstreams: readonly UpstreamStatus[];
+  /** Absent where one process does everything. */
+  readonly workers?: readonly WorkerStatus[];
   /** What the process takes on at once; of this process only, which with workers holds no connections. */
   readonly limits: readonly LimitStatus[];
   /** Engines that seem to have gone round a refusal, newest first, at most 100; of this process only. */
