@@ -124,6 +124,22 @@ describe('what workers answer by themselves', () => {
     }
   });
 
+  it('ends so before a reload is said to be in force', async () => {
+    await using at = await scene();
+    const [stuck = 0] = at.fleet.workers;
+    process.kill(stuck, 'SIGSTOP');
+    at.fleet.process.kill('SIGHUP');
+    await at.fleet.process.untilLogged('config.reloaded');
+    const { stdout } = at.fleet.process;
+    const order = ['worker.silent', 'worker.died', 'config.reloaded'].map((event) =>
+      stdout.indexOf(`"event":"${event}"`),
+    );
+    assert.ok(
+      order.every((place, index) => place > (order[index - 1] ?? 0)),
+      order.join(),
+    );
+  });
+
   it('is nothing that clients can forge, and nothing that they are told of', async () => {
     await using at = await scene();
     const forged = {

@@ -277,7 +277,9 @@ describe('services whose answers are held', () => {
   it('answer when all have forgotten, and not before', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let settled: Promise<void> | undefined = promise;
-    const held = new HeldPulls(new FakePullService(), () => settled);
+    const pulls = new FakePullService();
+    pulls.addTag('registry.example.com/team/app', '1.0', { body: '{}' });
+    const held = new HeldPulls(pulls, () => settled);
     assert.equal(held.manifestByTagNow(repository, tag), undefined);
     const asked = [
       held.manifestByTag(repository, tag, {}),
@@ -298,5 +300,6 @@ describe('services whose answers are held', () => {
     settled = undefined;
     resolve();
     await Promise.all(asked);
+    assert.equal(held.manifestByTagNow(repository, tag)?.verdict, 'pinned');
   });
 });
