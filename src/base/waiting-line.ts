@@ -6,6 +6,14 @@ export interface WaitingLimits {
   readonly waitMs: number;
 }
 
+/** The limits of a line as the configuration says them. */
+export function waitingLimits(line: {
+  readonly queue: number;
+  readonly queueTimeoutMs: number;
+}): WaitingLimits {
+  return { most: line.queue, waitMs: line.queueTimeoutMs };
+}
+
 /** How a wait ended: it was somebody's turn, or the line was full, or its turn did not come in time. */
 export type WaitEnd = 'called' | 'full' | 'late';
 

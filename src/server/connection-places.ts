@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { type WaitEnd, WaitingLine } from '../base/waiting-line.ts';
+import { type WaitEnd, WaitingLine, waitingLimits } from '../base/waiting-line.ts';
 
 /** How many connections are open at once, and how many wait for how long where they may. */
 export interface ConnectionLimits {
@@ -21,7 +21,7 @@ export class ConnectionPlaces {
 
   constructor(clock: Clock, limits: ConnectionLimits) {
     this.#most = limits.connections;
-    this.#line = new WaitingLine(clock, lineOf(limits));
+    this.#line = new WaitingLine(clock, waitingLimits(limits));
   }
 
   get most(): number {
@@ -44,7 +44,7 @@ export class ConnectionPlaces {
   /** Takes other limits; connections that stand stay, and those who wait go on as they began. */
   configure(limits: ConnectionLimits): void {
     this.#most = limits.connections;
-    this.#line.limits = lineOf(limits);
+    this.#line.limits = waitingLimits(limits);
     this.#callNext();
   }
 
@@ -80,11 +80,4 @@ export class ConnectionPlaces {
   #callNext(): void {
     while (this.#line.length > 0 && this.tryEnter()) this.#line.callFirst();
   }
-}
-
-function lineOf({ queue, queueTimeoutMs }: ConnectionLimits): {
-  readonly most: number;
-  readonly waitMs: number;
-} {
-  return { most: queue, waitMs: queueTimeoutMs };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { type WaitEnd, WaitingLine } from '../base/waiting-line.ts';
+import { type WaitEnd, WaitingLine, waitingLimits } from '../base/waiting-line.ts';
 
 /** How many requests are answered at once, and how many wait for how long where they may. */
 export interface RequestLimits {
@@ -26,8 +26,8 @@ export class RequestPlaces {
 
   constructor(clock: Clock, limits: RequestLimits) {
     this.#most = limits.requests;
-    this.#begun = new WaitingLine(clock, lineOf(limits));
-    this.#fresh = new WaitingLine(clock, lineOf(limits));
+    this.#begun = new WaitingLine(clock, waitingLimits(limits));
+    this.#fresh = new WaitingLine(clock, waitingLimits(limits));
   }
 
   /** The most at once. */
@@ -51,8 +51,8 @@ export class RequestPlaces {
   /** Takes other limits; those who wait go on as they began, and places are taken up at once. */
   configure(limits: RequestLimits): void {
     this.#most = limits.requests;
-    this.#begun.limits = lineOf(limits);
-    this.#fresh.limits = lineOf(limits);
+    this.#begun.limits = waitingLimits(limits);
+    this.#fresh.limits = waitingLimits(limits);
     this.#callNext();
   }
 
@@ -92,11 +92,4 @@ export class RequestPlaces {
       line.callFirst();
     }
   }
-}
-
-function lineOf({ queue, queueTimeoutMs }: RequestLimits): {
-  readonly most: number;
-  readonly waitMs: number;
-} {
-  return { most: queue, waitMs: queueTimeoutMs };
 }
