@@ -66,7 +66,7 @@ export interface UpstreamConfig extends ServerConfig {
     readonly requests: number;
     /** Requests that wait. */
     readonly queue: number;
-    /** Bytes a second that a body has to bring, on average over a minute; 0: any. */
+    /** Bytes a second that a body has to bring, on average over a minute; 0 asks for none. */
     readonly minRate: number;
   };
   /** After how many failures in a row a server is given a rest (0: never), and for how long. */
@@ -102,7 +102,7 @@ export interface LimitsConfig {
   readonly blobQueueTimeoutMs: number;
   /** How long a connection may be without a byte in either direction. */
   readonly idleTimeoutMs: number;
-  /** Bytes a second that a client has to take, on average over the idle timeout; 0: none. */
+  /** Bytes a second that a client has to take, on average over the idle timeout; 0 asks for none. */
   readonly minRate: number;
 }
 

@@ -100,7 +100,7 @@ const limitsSchema = z
       max: MAX_REQUESTS,
     }).prefault(1024),
     minRate: size({
-      text: 'Bytes a second that a body has to bring while it is waited for, on average over a minute, before it is given up; 0B: any.',
+      text: 'Bytes a second that a body has to bring while it is waited for, on average over a minute, before it is given up; 0B asks for none.',
       min: 0,
       max: 2 ** 30,
     }).prefault('4KiB'),

@@ -87,7 +87,7 @@ export class ByteBudget {
     if (this.#line.length > 0) this.#call();
   }
 
-  /** One that needs more than all there is has to have it when nobody else has any. */
+  /** One that needs more than all there is may have it while nobody else has memory. */
   #hasRoomFor(bytes: number): boolean {
     return this.#taken === 0 || this.#taken + bytes <= this.#most;
   }

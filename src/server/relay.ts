@@ -17,7 +17,7 @@ export interface RelayOrigin {
   readonly url: URL;
   /** Certificates of authorities, PEM, that are trusted beside the system's own. */
   readonly ca?: string;
-  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0: any. */
+  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0 asks for none. */
   readonly minRate?: number;
   /** HTTP proxies on the way, as the customary environment variables name them. */
   readonly proxy?: {

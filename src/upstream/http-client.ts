@@ -18,7 +18,7 @@ export interface HttpClientOptions extends ConnectionOptions {
   readonly userAgent: string;
   readonly clock: Clock;
   readonly events: UpstreamEvents;
-  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0: any. */
+  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0 asks for none. */
   readonly minRate?: number | undefined;
 }
 

@@ -12,7 +12,7 @@ export interface ReplyContext {
   readonly host: string;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
-  /** Bytes a second that a body has to bring while it is waited for, on average over a minute; 0: any. */
+  /** Bytes a second that a body has to bring while it is waited for, on average over a minute; 0 asks for none. */
   readonly minRate: number;
   /** Told of every piece of body that arrives. */
   readonly onBytes: (count: number) => void;

@@ -28,7 +28,7 @@ export interface ServerOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** The most connections at once to one host; default 256. */
   readonly maxConnections?: number;
-  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0: any. */
+  /** Bytes a second that bodies have to bring while they are waited for, on average over a minute; default 0 asks for none. */
   readonly minRate?: number;
   /** How much is asked of it at once; default 256 requests, and 1024 that wait. */
   readonly limits?: AdmissionLimits;

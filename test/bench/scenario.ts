@@ -35,7 +35,7 @@ export interface Outcome {
   readonly figures: readonly Figure[];
   /** What was made sure of meanwhile: `the bytes have the signed digest`. */
   readonly checked: readonly string[];
-  /** Growth curves, if the scenario has any. */
+  /** Growth curves; absent where nothing grows. */
   readonly curves?: readonly Curve[];
 }
 
