@@ -139,9 +139,7 @@ export class RegistryHandler {
 
   #locate(exchange: Exchange): LocatedRoute {
     const { request } = exchange;
-    const known = this.#routes.known(request);
-    if (known !== undefined) return known;
-    const located = this.#routes.parse(request);
+    const located = this.#routes.known(request) ?? this.#routes.parse(request);
     exchange.leaveBody();
     return located;
   }

@@ -89,6 +89,19 @@ describe('hostile requests', () => {
     assert.deepEqual(statuses, ['403', '200']);
   });
 
+  it('with a large body lose their connection, whether the target was met before or not', async () => {
+    await using registry = await new RegistryUnderTest({ limits: LIMITS }).start();
+    registry.pulls.addTag('docker.io/library/alpine', 'x', { body: '{"n":1}' });
+    for (const turn of ['first', 'second']) {
+      const answer = await askRaw(
+        registry.port,
+        `GET /v2/${NAME}/manifests/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n`,
+      );
+      const [head = ''] = answer.split('\r\n\r\n');
+      assert.match(head, /^HTTP\/1\.1 200 [\s\S]*connection: close/i, turn);
+    }
+  });
+
   it('that drip are cut off', async () => {
     await using registry = await new RegistryUnderTest({ limits: LIMITS }).start();
     const answer = await askRaw(registry.port, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow');
