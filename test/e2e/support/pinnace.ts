@@ -37,6 +37,8 @@ export interface PinnaceSettings {
   /** Collections that it keeps current. */
   readonly collections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly limits?: Readonly<Record<string, unknown>>;
+  /** How many processes serve connections; default 1. */
+  readonly workers?: number;
 }
 
 /** The real `pinnace serve` as a process of its own with a configuration file. */
@@ -82,6 +84,7 @@ export class Pinnace {
       policy: settings.policy,
       ...(settings.clients === undefined ? {} : { clients: settings.clients }),
       limits: settings.limits ?? {},
+      workers: settings.workers ?? 1,
       state: { kind: 'sqlite' },
     };
     await writeFile(pinnace.configFile, stringify(configuration));
@@ -183,6 +186,13 @@ export class Pinnace {
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
 
+  /** The processes that serve connections, those that take some now. */
+  async workers(): Promise<readonly number[]> {
+    const answer = await this.place.request(`http://${this.host('admin')}/api/v1/status`);
+    const { workers = [] }: { readonly workers?: readonly Worker[] } = JSON.parse(answer.body);
+    return workers.filter(({ isReady }) => isReady).map(({ pid }) => pid);
+  }
+
   /** Waits until a tag's verdict is the expected one. */
   async becomes(name: string, tag: string, expected: string): Promise<void> {
     let seen = '';
@@ -194,6 +204,11 @@ export class Pinnace {
       { what: `${name}:${tag} to become ${expected}`, detail: async () => `it is ${seen}` },
     );
   }
+}
+
+interface Worker {
+  readonly pid: number;
+  readonly isReady: boolean;
 }
 
 /** The reason code of a refusal, or the status when there is none. */
