@@ -5,6 +5,7 @@ import { manyBlobs, manyConnections } from './scenarios/growth-load.ts';
 import { manyRepositories, manyTags } from './scenarios/growth-trust.ts';
 import { manyRequests } from './scenarios/many-requests.ts';
 import { memory } from './scenarios/memory.ts';
+import { overload } from './scenarios/overload.ts';
 import { recheck } from './scenarios/recheck.ts';
 import { warmBlob } from './scenarios/warm-blob.ts';
 import { warmTag, warmTagLogged } from './scenarios/warm-tag.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   coldBlob,
   wholeImage,
   crowd,
+  overload,
   workers,
   manyTags,
   manyRepositories,

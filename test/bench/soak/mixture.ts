@@ -1,7 +1,7 @@
 import type { Agent } from 'node:http';
+import { type Answered, type Asking, askOver } from '../ask.ts';
 import { MANIFEST_ACCEPT } from '../engine.ts';
 import { digestOf } from '../site.ts';
-import { type Answered, type Asking, askOver } from './ask.ts';
 import type { SoakKind } from './result.ts';
 import type { Signed, SoakWorld } from './world.ts';
 
