@@ -1,6 +1,8 @@
-import { runFront } from '../front/front-program.ts';
+import { keepYoungGenerationSmall } from './young-generation.ts';
 
 // The program of a front process: `pinnace serve` starts it, and nobody else can do anything with it.
+keepYoungGenerationSmall();
+const { runFront } = await import('../front/front-program.ts');
 runFront({
   channel: process,
   exit: (code) => process.exit(code),

@@ -9,6 +9,8 @@ if (Number(major) < MINIMUM_MAJOR) {
   );
   process.exitCode = 70;
 } else {
+  const { keepYoungGenerationSmall } = await import('./young-generation.ts');
+  keepYoungGenerationSmall();
   const { runCommandLine } = await import('./program.ts');
   process.exitCode = await runCommandLine(process.argv.slice(2));
 }

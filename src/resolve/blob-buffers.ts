@@ -7,8 +7,8 @@ const TINY_BYTES = 16 * 1024;
 const MOST_FREE = 16;
 
 /**
- * Lends reusable buffers for sending, within the memory that there is for content on its way: large ones as long as less than
- * half of it is in use, small ones up to three quarters, and tiny ones beyond.
+ * Lends reusable buffers for sending, within the memory that there is for content on its way: large ones as long as less than a
+ * quarter of it is in use, small ones up to three quarters, and tiny ones beyond.
  */
 export class BufferPool {
   readonly #budget: ByteBudget;
@@ -69,7 +69,7 @@ export class BufferPool {
   }
 
   #sizeFor(bytes: number): number {
-    if (bytes > SMALL_BYTES && this.#budget.fits(LARGE_BYTES, 1 / 2)) return LARGE_BYTES;
+    if (bytes > SMALL_BYTES && this.#budget.fits(LARGE_BYTES, 1 / 4)) return LARGE_BYTES;
     if (bytes > TINY_BYTES && this.#budget.fits(SMALL_BYTES, 3 / 4)) return SMALL_BYTES;
     return TINY_BYTES;
   }
