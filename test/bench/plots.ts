@@ -8,7 +8,7 @@ export type Pictures = ReadonlyMap<string, string>;
 
 const PER_CPU = ', per CPU second';
 /** What explains a comparison rather than being one. */
-const DETAIL = /, p50$|, p99$|^first byte$|^processor time$|^upstream reads/;
+const DETAIL = /, p50$|, p99$|: most memory$|^first byte$|^processor time$|^upstream reads/;
 /** Above this an axis that begins at 0 shows nothing of the small values. */
 const LOG_FROM = 30;
 

@@ -8,6 +8,7 @@ import { arithmeticBlock, carriesBlock, TEN_THOUSAND } from './arithmetic.ts';
 import { budgetsBlock, originBlock, tablesBlock } from './bench-blocks.ts';
 import { withBlocks } from './markers.ts';
 import { sizingFigures } from './measured-figures.ts';
+import { overloadBlock } from './overload-block.ts';
 
 /** Everything that was measured and is kept with the documentation. */
 export interface Kept {
@@ -23,6 +24,7 @@ export function renderDocs(kept: Kept, page: string): Pictures {
   const blocks = new Map([
     ['origin', originBlock(bench)],
     ['budgets', budgetsBlock(bench)],
+    ['overload', overloadBlock(bench)],
     ['soak', `${soakOrigin(soak)}\n\n${soakTables(soak)}`],
     ['profile', profileTables(profile)],
     ['carries', carriesBlock(figures)],

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { budgetsBlock, originBlock, tablesBlock } from '../../bench/page/bench-blocks.ts';
 import { readKept } from '../../bench/page/docs-folder.ts';
 import { blocksIn, withBlocks } from '../../bench/page/markers.ts';
+import { overloadBlock } from '../../bench/page/overload-block.ts';
 import { renderDocs } from '../../bench/page/render.ts';
 import { picturesOf } from '../../bench/plots.ts';
 import type { BenchResult } from '../../bench/results.ts';
@@ -93,6 +94,37 @@ describe('blocks of a page', () => {
     assert.throws(() => withBlocks(page, new Map()), /"one"/);
     assert.deepEqual(blocksIn(page), ['one']);
   });
+});
+
+test('each kind of trouble has a line, and what was not measured of it a dash', () => {
+  const own = { contender: 'pinnace', measured: ONE };
+  const peace = {
+    contender: 'in peace',
+    measured: ONE,
+    ratio: { median: 0.5, low: 0.5, high: 0.5 },
+  };
+  const rows = [
+    { quantity: 'silence: tag, per CPU second', unit: 'req', ...own },
+    { quantity: 'silence: tag, per CPU second', unit: 'req', ...peace },
+    { quantity: 'noise: refusal after, p99', unit: 'ms', ...own },
+  ];
+  const scenarios = [
+    { ...result.scenarios[0], scenario: 'overload', rows },
+  ] as BenchResult['scenarios'];
+  const lines = overloadBlock({ ...result, scenarios })
+    .split('\n')
+    .slice(2);
+  const cells = lines.map((line) =>
+    line
+      .split('|')
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  );
+  assert.deepEqual(cells, [
+    ['silence', '1.00 req', '0.500×', '–', '–', '–'],
+    ['noise', '–', '', '–', '–', '1.00 ms'],
+  ]);
+  assert.equal(overloadBlock(result), 'Not measured yet.');
 });
 
 describe('docs/performance.md', () => {
