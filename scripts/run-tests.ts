@@ -1,6 +1,7 @@
 /**
  * Runs the test suites named on the command line with node's test runner: `node scripts/run-tests.ts unit contract`.
- * Each suite is a folder below `test/`; end-to-end tests run one file at a time because they share engines and ports.
+ * Each suite is a folder below `test/`. Of end-to-end tests two files run at a time: each has engines, ports and networks of its own, and
+ * mostly waits for them.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -15,7 +16,7 @@ if (files.length === 0) {
   process.stderr.write(`no test files in: ${suites.join(' ')}\n`);
   process.exit(1);
 }
-const concurrency = suites.includes('e2e') ? 1 : Math.max(2, availableParallelism());
+const concurrency = suites.includes('e2e') ? 2 : Math.max(2, availableParallelism());
 const child = spawn(
   process.execPath,
   [
