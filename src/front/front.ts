@@ -102,7 +102,9 @@ export class Front {
     const keep = (key: string, seen: SeenAnswer): void => kept.keep(key, seen);
     const counting = this.#counting();
     const places = this.#createPlaces(settings.limits);
-    const stored = new StoredFiles(settings.contentFolder, places.memory);
+    const stored = new StoredFiles({
+      ...{ folder: settings.contentFolder, budget: places.memory, clock },
+    });
     const files = new FileAnswers(counting.context, stored);
     const relay = new InnerRelay({
       ...{ ...settings, clock, log, keep },

@@ -1,39 +1,62 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Clock } from '../base/clock.ts';
 import { BufferPool } from '../resolve/blob-buffers.ts';
 import type { StoredContent } from '../resolve/blob-ports.ts';
 import { StoredBlob } from '../resolve/blob-stored.ts';
 import type { ByteBudget } from '../resolve/byte-budget.ts';
 import type { StoredFile } from '../resolve/ports.ts';
 import { ContentLayout } from '../store/content-layout.ts';
-import { openForReading } from '../store/content-verify.ts';
+import { openUnseen } from '../store/content-verify.ts';
+import { type OpenFile, OpenFiles } from '../store/open-files.ts';
+
+/** What a `StoredFiles` works with. */
+export interface StoredFilesOptions {
+  /** The folder of the core's store. */
+  readonly folder: string;
+  /** The memory for what is being sent. */
+  readonly budget: ByteBudget;
+  readonly clock: Clock;
+}
+
+/** How many files stay open that nobody reads. */
+const IDLE_FILES = 64;
 
 /** The core's content store, as fronts read it. */
 export class StoredFiles {
   readonly #layout: ContentLayout;
   readonly #buffers: BufferPool;
+  readonly #open: OpenFiles;
 
-  /**
-   * @param folder - that of the store
-   * @param budget - the memory for what is being sent
-   */
-  constructor(folder: string, budget: ByteBudget) {
+  constructor({ folder, budget, clock }: StoredFilesOptions) {
     this.#layout = new ContentLayout(folder);
     this.#buffers = new BufferPool(budget);
+    this.#open = new OpenFiles({ maxIdle: IDLE_FILES, clock });
   }
 
   /** Opens the very file that the core has verified; undefined when another one, or none, has its place now. */
   async open(stored: StoredFile): Promise<StoredBlob | undefined> {
-    const handle = await openForReading(this.#layout.pathOf(stored.digest));
-    if (handle === undefined) return undefined;
-    if (await isSame(handle, stored)) {
-      return new StoredBlob(new ContentOfHandle(handle, Number(stored.size)), this.#buffers);
-    }
-    await handle.close();
+    const kept = this.#open.take(stored.digest);
+    const file = await this.#ifSame(kept, stored);
+    if (file !== undefined) return new StoredBlob(contentOf(file, stored), this.#buffers);
+    // One that was kept open may have been replaced since, and been verified anew.
+    const opened = await this.#ifSame(await this.#openFile(stored), stored);
+    return opened && new StoredBlob(contentOf(opened, stored), this.#buffers);
+  }
+
+  async #openFile({ digest }: StoredFile): Promise<OpenFile | undefined> {
+    const handle = await openUnseen(this.#layout.pathOf(digest));
+    return handle && this.#open.add(digest, handle);
+  }
+
+  /** Without this, whatever somebody has put in the place of a verified file would be sent. */
+  async #ifSame(file: OpenFile | undefined, stored: StoredFile): Promise<OpenFile | undefined> {
+    if (file === undefined || (await isSame(file.handle, stored))) return file;
+    this.#open.drop(stored.digest);
+    file.release();
     return undefined;
   }
 }
 
-/** Without this, whatever somebody has put in the place of a verified file would be sent. */
 async function isSame(handle: FileHandle, stored: StoredFile): Promise<boolean> {
   try {
     const { size, mtimeNs, ino } = await handle.stat({ bigint: true });
@@ -44,22 +67,13 @@ async function isSame(handle: FileHandle, stored: StoredFile): Promise<boolean> 
   }
 }
 
-class ContentOfHandle implements StoredContent {
-  readonly size: number;
-  readonly #handle: FileHandle;
-
-  constructor(handle: FileHandle, size: number) {
-    this.#handle = handle;
-    this.size = size;
-  }
-
-  async read(buffer: Uint8Array, position: number): Promise<number> {
-    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
-    return bytesRead;
-  }
-
-  close(): void {
-    // A descriptor of a file that was only read: closing it cannot lose anything.
-    this.#handle.close().catch(() => undefined);
-  }
+function contentOf({ handle, release }: OpenFile, { size }: StoredFile): StoredContent {
+  return {
+    size: Number(size),
+    async read(buffer, position) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+      return bytesRead;
+    },
+    close: release,
+  };
 }

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -126,7 +136,8 @@ describe('stored files that a front opens', () => {
     await writeFile(path, bytes);
     const { size, mtimeNs, ino } = await stat(path, { bigint: true });
     const limits = { bufferedBytes: 2 ** 20, waiting: { most: 1, waitMs: 1 } };
-    const files = new StoredFiles(folder, new ByteBudget(systemClock, limits));
+    const clock = systemClock;
+    const files = new StoredFiles({ folder, budget: new ByteBudget(clock, limits), clock });
     return { files, path, stamp: { digest, size, mtimeNs, ino } };
   }
 
@@ -143,6 +154,30 @@ describe('stored files that a front opens', () => {
       assert.equal(await files.open({ ...stamp, [member]: stamp[member] + 1n }), undefined);
     });
   }
+
+  it('stay open for the next, until another one was verified in their place', async (t) => {
+    const { files, path, stamp } = await store(t);
+    const first = await files.open(stamp);
+    first?.close();
+    await rename(path, `${path}.old`);
+    const again = await files.open(stamp);
+    assert.equal(again?.size, bytes.length);
+    again?.close();
+    await writeFile(path, bytes);
+    const { size, mtimeNs, ino } = await stat(path, { bigint: true });
+    const next = await files.open({ digest, size, mtimeNs, ino });
+    assert.equal(next?.size, bytes.length);
+    next?.close();
+    assert.equal(await files.open(stamp), undefined);
+  });
+
+  it('are not any that were written to while they were kept open', async (t) => {
+    const { files, path, stamp } = await store(t);
+    (await files.open(stamp))?.close();
+    await writeFile(path, Buffer.alloc(bytes.length, 'x'));
+    await utimes(path, new Date(), new Date());
+    assert.equal(await files.open(stamp), undefined);
+  });
 
   it('are not any that were written to since, nor gone, nor links', async (t) => {
     const { files, path, stamp } = await store(t);
