@@ -90,6 +90,9 @@ export class Mixture {
   async #blob({ repository, image }: Signed, reading: Partial<Asking> = {}): Promise<Ending> {
     const digest = image.layers[0]?.digest ?? '';
     const answer = await this.#get(`${repository}/blobs/${digest}`, reading);
+    // The cache is too small for everything, and now and then what it has let go of is wanted while the registry is down.
+    const reason = answer.header('x-pinnace-reason');
+    if (this.#world.isTroubled && reason === 'upstream_unreachable') return 'excused';
     return requireContent(answer, answer.digest, [digest]);
   }
 
