@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { availableParallelism } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
@@ -34,6 +33,7 @@ import { Reloads, type ReloadTrigger } from './reloads.ts';
 import { collectTrustGauges, messageOf, repositoryStatuses, type StatusSources } from './status.ts';
 import { openStores, type Stores } from './stores.ts';
 import { collectUpstreamGauges, serverNames, upstreamStatuses } from './upstream-status.ts';
+import { workersOf } from './workers.ts';
 
 const DECOY_SECRET = 'decoy';
 /** How many collections are asked for at a time when all are. */
@@ -346,11 +346,6 @@ function repositoryNamed(name: string): Repository | undefined {
     if (error instanceof OciError) return undefined;
     throw error;
   }
-}
-
-/** How many processes serve connections. */
-function workersOf({ workers }: Config): number {
-  return workers === 'auto' ? availableParallelism() : workers;
 }
 
 function clientLimitsOf({ limits }: Config): Partial<HttpLimits> {
