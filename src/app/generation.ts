@@ -167,6 +167,7 @@ export class Generation {
       trustFiles: new HeldTrustFiles(trustFiles, settled),
       keeper: new FrontKeeper({
         keepable: (...answer) => this.core.verified.keepable(...answer),
+        isBlobKeepable: (repository) => this.core.verified.isBlobKeepable(repository),
         isExempt: (repository, tag) => this.#isCompleteFirst(listener, repository, tag),
         epoch: () => fleet.epoch,
         witness: () => stores.clockGuard.witness,

@@ -12,9 +12,12 @@ import type { HttpResponse } from '../server/http-response.ts';
 import { sendManifest } from '../server/manifest-answer.ts';
 import type { ExchangeContext } from '../server/registry-context.ts';
 import { addressOf } from '../server/request-authority.ts';
+import type { FileAnswers } from './file-answers.ts';
 import type { InnerRelay } from './inner-relay.ts';
 import type { KeptAnswer, KeptAnswers } from './kept-answers.ts';
+import type { KeptFiles, SeenFile } from './kept-files.ts';
 import type { FrontLimits, FrontListenerSettings } from './messages.ts';
+import type { Passed } from './passed-request.ts';
 import type { WatchedClients } from './watched-clients.ts';
 
 /** What all listeners of a front share. */
@@ -23,8 +26,10 @@ export interface FrontListenerOptions {
   readonly relay: InnerRelay;
   readonly kept: KeptAnswers;
   readonly watched: WatchedClients;
-  /** Counts answers that were at hand. */
-  readonly hits: Tally;
+  readonly keptFiles: KeptFiles;
+  readonly files: FileAnswers;
+  /** Count answers and stored blobs that were at hand. */
+  readonly hits: { readonly answers: Tally; readonly blobs: Tally };
   /** The connections that the front takes, whatever the listener. */
   readonly connections: ConnectionPlaces;
   readonly limits: FrontLimits;
@@ -94,10 +99,32 @@ export class FrontListener {
     // What a connection is told that is one too many is for the core to say.
     const key = isSurplus ? undefined : this.#keyOf(request);
     const kept = key === undefined ? undefined : this.#options.kept.find(key);
-    if (kept !== undefined && this.#isFor(request, kept)) this.#give(request, response, kept);
-    else {
-      const { name: listener } = this.#settings;
-      this.#options.relay.pass({ listener, request, response, isSurplus, key });
+    if (kept !== undefined && this.#isFor(request, kept)) {
+      this.#give(request, response, kept);
+      return;
+    }
+    const passed = { listener: this.#settings.name, request, response, isSurplus, key };
+    const file = key === undefined ? undefined : this.#options.keptFiles.find(key, request);
+    if (key === undefined || file === undefined) this.#options.relay.pass(passed);
+    else void this.#giveFile({ ...passed, key }, file);
+  }
+
+  async #giveFile(passed: Passed & { readonly key: string }, seen: SeenFile): Promise<void> {
+    const { files, keptFiles, relay, context, hits } = this.#options;
+    const startedAtMs = context.clock.monotonicMs();
+    const requestId = this.#exchange.ids.next();
+    try {
+      const content = { ...seen.content, requestId };
+      if (await files.give(passed, { ...seen, content, startedAtMs })) {
+        hits.blobs.total += 1;
+        return;
+      }
+      // Evicted or exchanged since: the core has another look.
+      keptFiles.drop(passed.key);
+      relay.pass(passed);
+    } catch (error) {
+      context.log.failure('request.failed', error);
+      passed.response.destroy();
     }
   }
 
@@ -122,7 +149,7 @@ export class FrontListener {
   }
 
   #give(request: IncomingMessage, response: HttpResponse, kept: KeptAnswer): void {
-    this.#options.hits.total += 1;
+    this.#options.hits.answers.total += 1;
     const exchange = new Exchange(request, response, this.#exchange);
     exchange.ask(kept.asked);
     sendManifest(exchange, kept.prepared, kept);

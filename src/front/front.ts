@@ -13,6 +13,7 @@ import { FileAnswers } from './file-answers.ts';
 import { FrontListener, type FrontListenerOptions } from './front-listener.ts';
 import { InnerRelay } from './inner-relay.ts';
 import { KeptAnswers, type SeenAnswer } from './kept-answers.ts';
+import { KeptFiles } from './kept-files.ts';
 import type { FromFront, FrontLimits, FrontSettings, ToFront } from './messages.ts';
 import { StoredFiles } from './stored-files.ts';
 import { WatchedClients } from './watched-clients.ts';
@@ -32,6 +33,7 @@ interface Running {
   readonly listeners: ReadonlyMap<string, FrontListener>;
   readonly relay: InnerRelay;
   readonly kept: KeptAnswers;
+  readonly keptFiles: KeptFiles;
 }
 
 /** What bounds what a front takes on at once. */
@@ -71,11 +73,13 @@ export class Front {
         break;
       case 'configure':
         this.#running?.kept.forget(message.epoch, undefined);
+        this.#running?.keptFiles.forget(message.epoch);
         this.#configure(message.settings);
         this.#options.tell({ type: 'settled', epoch: message.epoch });
         break;
       case 'forget':
         this.#running?.kept.forget(message.epoch, message.scope);
+        this.#running?.keptFiles.forget(message.epoch);
         this.#options.tell({ type: 'settled', epoch: message.epoch });
         break;
       case 'watch':
@@ -99,6 +103,7 @@ export class Front {
     const log = this.#log;
     log.setLevel(settings.logLevel);
     const kept = new KeptAnswers(clock, epoch);
+    const keptFiles = new KeptFiles(clock, epoch);
     const keep = (key: string, seen: SeenAnswer): void => kept.keep(key, seen);
     const counting = this.#counting();
     const places = this.#createPlaces(settings.limits);
@@ -108,12 +113,15 @@ export class Front {
     const files = new FileAnswers(counting.context, stored);
     const relay = new InnerRelay({
       ...{ ...settings, clock, log, keep },
+      keepFile: (...seen) => keptFiles.keep(...seen),
       giveFile: async (passed, answer) => await files.give(passed, answer),
     });
     const shared = {
       ...{
         relay,
         kept,
+        keptFiles,
+        files,
         watched: this.#watched,
         connections: places.connections,
         limits: settings.limits,
@@ -123,7 +131,7 @@ export class Front {
     const listeners = new Map(
       settings.listeners.map((listener) => [listener.name, new FrontListener(listener, shared)]),
     );
-    this.#running = { listeners, relay, kept };
+    this.#running = { listeners, relay, kept, keptFiles };
     for (const [index, listener] of [...listeners.values()].entries()) {
       await listener.start(join(settings.runFolder, `front-${process.pid}-${index}.sock`));
     }
@@ -149,7 +157,10 @@ export class Front {
     const places = new RequestPlaces(clock, NO_LIMIT);
     return {
       context: { requests: new RequestCount(), places, clock, metrics, log },
-      hits: metrics.tally('pinnace_cache_hits_total', { cache: 'answer' }),
+      hits: {
+        answers: metrics.tally('pinnace_cache_hits_total', { cache: 'answer' }),
+        blobs: metrics.tally('pinnace_cache_hits_total', { cache: 'blob' }),
+      },
     };
   }
 

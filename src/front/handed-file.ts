@@ -3,7 +3,7 @@ import { membersOf, parseJson, textOf } from '../base/json-members.ts';
 import { isDigest } from '../oci/digest.ts';
 import { repositoryName } from '../oci/names.ts';
 import type { HttpResponse } from '../server/http-response.ts';
-import type { HandedContent } from '../server/peer.ts';
+import type { FileKeep, HandedContent } from '../server/peer.ts';
 import { repositoryNamed } from './kept-mark.ts';
 
 /** Where the core says which stored content is to follow the headers; never sent to clients. */
@@ -18,12 +18,13 @@ export function handOver(response: HttpResponse, content: HandedContent): void {
 
 /** Writes what is handed over as a header's value. */
 export function writeHanded(content: HandedContent): string {
-  const { file, range, requestId, repository, caller } = content;
+  const { file, range, requestId, repository, caller, keep } = content;
   const { digest, size, mtimeNs, ino } = file;
   const written = {
     ...{ digest, size: `${size}`, mtimeNs: `${mtimeNs}`, ino: `${ino}` },
     ...{ start: range.start, end: range.end, requestId, repository: repositoryName(repository) },
     ...(caller === undefined ? {} : { source: caller.source, name: caller.name }),
+    ...(keep === undefined ? {} : { keep }),
   };
   return Buffer.from(JSON.stringify(written)).toString('base64url');
 }
@@ -46,7 +47,21 @@ export function readHanded(
     ...{ file: { digest, size, mtimeNs, ino }, range: { start, end }, repository },
     requestId: textOf(members.get('requestId')),
     caller: isCallerName(name) ? { source, name, groups: new Set<string>() } : undefined,
+    keep: keepOf(members.get('keep')),
   };
+}
+
+/** Undefined for anything that is not wholly that. */
+function keepOf(value: unknown): FileKeep | undefined {
+  const members = membersOf(value);
+  const [epoch, forMs, newest, resets] = ['epoch', 'forMs', 'newest', 'resets'].map((each) => {
+    const member = members.get(each);
+    return typeof member === 'number' && Number.isFinite(member) ? member : undefined;
+  });
+  if (epoch === undefined || forMs === undefined) return undefined;
+  return newest === undefined || resets === undefined
+    ? undefined
+    : { epoch, forMs, newest, resets };
 }
 
 function wholeOf(value: unknown): bigint | undefined {

@@ -7,6 +7,7 @@ import type { HandedAnswer } from './file-answers.ts';
 import { FILE, readHanded } from './handed-file.ts';
 import { ASKED_BY, AUTHORITY, CERTIFICATE, INNER_PREFIX, writeAskedBy } from './inner-head.ts';
 import type { SeenAnswer } from './kept-answers.ts';
+import type { SeenFile } from './kept-files.ts';
 import { KEEP, readMark } from './kept-mark.ts';
 import type { Passed } from './passed-request.ts';
 
@@ -19,6 +20,13 @@ export interface InnerRelayOptions {
   readonly log: Log;
   /** Keeps an answer that the core says may be given again. */
   readonly keep: (key: string, seen: SeenAnswer) => void;
+  /** Keeps stored content that the core says may be sent again. */
+  readonly keepFile: (
+    key: string,
+    request: IncomingMessage,
+    seen: SeenFile,
+    askedAtMs: number,
+  ) => void;
   /** Sends what the core hands over; false when it is not to be had. */
   readonly giveFile: (passed: Passed, answer: HandedAnswer) => Promise<boolean>;
 }
@@ -70,7 +78,7 @@ export class InnerRelay {
       isAnswered = true;
       response.off('close', giveUp);
       this.#keep(incoming, passing, askedAtMs);
-      this.#answer(incoming, passing).catch((error: unknown) => {
+      this.#answer(incoming, passing, askedAtMs).catch((error: unknown) => {
         this.#options.log.failure('request.failed', error);
         response.destroy();
       });
@@ -124,16 +132,17 @@ export class InnerRelay {
     });
   }
 
-  async #answer(incoming: IncomingMessage, passing: Passing): Promise<void> {
-    const { response, startedAtMs } = passing;
+  async #answer(incoming: IncomingMessage, passing: Passing, askedAtMs: number): Promise<void> {
+    const { request, response, startedAtMs, key } = passing;
     const { statusCode: status = 502, headers } = incoming;
     const passed = passable(incoming.rawHeaders);
     if (headers.connection === 'close') response.shouldKeepAlive = false;
     const content = readHanded(headers[FILE.toLowerCase()]);
     if (content !== undefined) {
       incoming.resume();
-      const handed = { content, status, headers: passed, startedAtMs };
-      if (await this.#options.giveFile(passing, handed)) return;
+      const seen = { content, status, headers: passed };
+      if (key !== undefined) this.#options.keepFile(key, request, seen, askedAtMs);
+      if (await this.#options.giveFile(passing, { ...seen, startedAtMs })) return;
       // Evicted or exchanged since: the core has another look, and sends what it finds.
       this.#ask({ ...passing, takesFiles: false });
       return;

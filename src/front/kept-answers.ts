@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
 import { type Digest, hasDigest } from '../oci/digest.ts';
-import { type ClockWitness, isClockTrue } from '../resolve/clock-guard.ts';
 import type { Asked } from '../server/exchange.ts';
 import { type PreparedManifest, prepareManifest } from '../server/manifest-answer.ts';
 import type { KeptMark } from './kept-mark.ts';
+import { SeenClock } from './seen-clock.ts';
 
 /** An answer that a front may give by itself for now. */
 export interface KeptAnswer {
@@ -45,9 +45,8 @@ export class KeptAnswers {
     sizeCalculation: ({ prepared }) =>
       ANSWER_OVERHEAD_BYTES + (prepared.body === undefined ? 0 : prepared.size),
   });
+  readonly #seen = new SeenClock();
   #epoch: number;
-  #newest = 0;
-  #resets = 0;
 
   constructor(clock: Clock, epoch: number) {
     this.#clock = clock;
@@ -60,7 +59,7 @@ export class KeptAnswers {
     if (kept === undefined || kept.until <= this.#clock.monotonicMs()) return undefined;
     const now = this.#clock.now();
     // A clock that went back would bring what has expired to life again; the core says what to do about it.
-    if (kept.freshUntil <= now || !this.#isClockTrue(now)) return undefined;
+    if (kept.freshUntil <= now || !this.#seen.isTrue(now)) return undefined;
     return kept;
   }
 
@@ -71,7 +70,7 @@ export class KeptAnswers {
     const { digest, mediaType, rule, scope, freshUntil } = mark;
     const isSame = before?.digest === digest && before.mediaType === mediaType;
     if (body !== undefined && (body.length !== mark.size || !hasDigest(body, digest))) return;
-    this.#look(mark);
+    this.#seen.look(mark);
     const prepared =
       isSame && (body === undefined || before.prepared.body !== undefined)
         ? before.prepared
@@ -94,17 +93,5 @@ export class KeptAnswers {
     for (const [key, kept] of this.#answers.entries()) {
       if (kept.scope === scope) this.#answers.delete(key);
     }
-  }
-
-  #isClockTrue(now: number): boolean {
-    if (!isClockTrue(now, this.#newest)) return false;
-    if (now > this.#newest) this.#newest = now;
-    return true;
-  }
-
-  /** The core may have seen a later time, or have been told that the latest one was wrong. */
-  #look({ newest, resets }: ClockWitness): void {
-    this.#newest = this.#resets === resets ? Math.max(newest, this.#newest) : newest;
-    this.#resets = resets;
   }
 }

@@ -59,7 +59,9 @@ export class StoredFiles {
 
 async function isSame(handle: FileHandle, stored: StoredFile): Promise<boolean> {
   try {
-    const { size, mtimeNs, ino } = await handle.stat({ bigint: true });
+    const { size, mtimeNs, ino, nlink } = await handle.stat({ bigint: true });
+    // Without links it was removed from its place while it was open.
+    if (nlink === 0n) return false;
     return size === stored.size && mtimeNs === stored.mtimeNs && ino === stored.ino;
   } catch {
     // What cannot be looked at is not what was verified.

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { PullError } from './errors.ts';
+import type { ClockWitness } from './ports.ts';
 
 /** Where the newest time ever seen is kept. */
 export interface TimeRecord {
@@ -12,14 +13,6 @@ export interface TimeRecord {
 /** How far the clock may step back without meaning; time services correct a clock by less. Milliseconds. */
 const TOLERANCE_MS = 60_000;
 const NOTE_EVERY_MS = 60_000;
-
-/** What is known of the clock at some moment, for another process of this machine to judge its own look at it by. */
-export interface ClockWitness {
-  /** The newest time seen, in milliseconds since the epoch. */
-  readonly newest: number;
-  /** How often an operator has lowered it. */
-  readonly resets: number;
-}
 
 /** Whether a clock can be relied on that shows `now` after `newest` was seen. */
 export function isClockTrue(now: number, newest: number): boolean {

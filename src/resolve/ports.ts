@@ -190,3 +190,11 @@ export interface ManifestStore {
   /** Keeps a verified manifest; a failure to do so loses only the copy. */
   write(digest: Digest, manifest: FetchedManifest): Promise<void>;
 }
+
+/** What is known of the clock at some moment, for another process of this machine to judge its own look at it by. */
+export interface ClockWitness {
+  /** The newest time seen, in milliseconds since the epoch. */
+  readonly newest: number;
+  /** How often an operator has lowered it. */
+  readonly resets: number;
+}

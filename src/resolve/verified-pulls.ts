@@ -29,7 +29,13 @@ import type {
   Treatment,
   VerifiedPullService,
 } from './pull-service.ts';
-import { isOpenByDigest, tagNowSigned, Vouching, type VouchingQuestion } from './vouching.ts';
+import {
+  countsForEver,
+  isOpenByDigest,
+  tagNowSigned,
+  Vouching,
+  type VouchingQuestion,
+} from './vouching.ts';
 
 /** Answers ready to be sent, kept while memory allows. */
 export interface AnswerCache {
@@ -127,6 +133,11 @@ export class VerifiedPulls implements VerifiedPullService {
     if (answer.digest !== `sha256:${pin.sha256}` || answer.staleSeconds !== undefined)
       return undefined;
     return { forMs, freshUntil: pin.freshUntil, metadata: collection.metadata.key };
+  }
+
+  /** Whether a blob that was served stays one to be served, until there are other rules or the clock goes back. */
+  isBlobKeepable(repository: Repository): boolean {
+    return this.#options.clockGuard.isTrue() && countsForEver(this.#bindings.of(repository));
   }
 
   async manifestByTag(

@@ -37,7 +37,7 @@ export class Vouching {
    */
   async stillCounts(question: VouchingQuestion): Promise<boolean> {
     const { verified } = question.bound;
-    if (verified.some(({ rule }) => lifetimeMs(rule) === undefined)) return true;
+    if (countsForEver(question.bound)) return true;
     const above = await this.#ancestors(question.repository, question.digest);
     // What is on record first: it needs nobody's answer.
     for (const binding of verified) {
@@ -93,6 +93,11 @@ export async function tagNowSigned(
     if (pin.deniedKey === undefined && pin.sha256 === sha256) return tag;
   }
   return undefined;
+}
+
+/** Whether what a verified tag once led to may be had by its digest as long as the rules stay as they are. */
+export function countsForEver({ verified }: BoundRepository): boolean {
+  return verified.some(({ rule }) => lifetimeMs(rule) === undefined);
 }
 
 /** How long a digest outlives the last verification of its tag under a rule; undefined: for ever. */

@@ -110,12 +110,14 @@ function handsOver(
   { verdict, content }: AnyBlob,
   { range, repository }: { readonly range: ByteRange; readonly repository: Repository },
 ): boolean {
-  const { handOver, response, admitted } = exchange;
+  const { handOver, response, admitted, context, listener } = exchange;
   const { file } = content;
   if (handOver === undefined || file === undefined || verdict !== 'pinned') return false;
   if (range.end - range.start < MIN_HANDED_BYTES) return false;
   const { requestId } = exchange;
-  handOver(response, { file, range, requestId, repository, caller: admitted?.caller });
+  const caller = admitted?.caller;
+  const keep = context.keeper?.ofFile(listener, repository);
+  handOver(response, { file, range, requestId, repository, caller, keep });
   exchange.leave();
   return true;
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Caller } from '../base/caller.ts';
 import type { Repository } from '../oci/names.ts';
-import type { ByteRange, StoredFile } from '../resolve/ports.ts';
+import type { ByteRange, ClockWitness, StoredFile } from '../resolve/ports.ts';
 import type { HttpResponse } from './http-response.ts';
 
 /** Stored content whose sending another process takes over, with what its log line is to say. */
@@ -13,6 +13,16 @@ export interface HandedContent {
   readonly requestId: string;
   readonly repository: Repository;
   readonly caller: Caller | undefined;
+  /** Whether and how it may be sent again without asking; absent: it may not. */
+  readonly keep?: FileKeep | undefined;
+}
+
+/** How stored content may be sent again to whoever asks for the same, unasked. */
+export interface FileKeep extends ClockWitness {
+  /** Number of the last forgetting before. */
+  readonly epoch: number;
+  /** Milliseconds from when it was asked for. */
+  readonly forMs: number;
 }
 
 /** Who is at the other end of the connection that a request came by. */

@@ -16,6 +16,7 @@ import type {
 import type { BypassWatch } from './bypass-watch.ts';
 import type { ConnectionPlaces } from './connection-places.ts';
 import type { HttpResponse } from './http-response.ts';
+import type { FileKeep } from './peer.ts';
 import type { RefusalHistory } from './refusal-history.ts';
 import type { Relay } from './relay.ts';
 import type { RequestCount } from './request-count.ts';
@@ -40,6 +41,8 @@ export interface AnswerKeeper {
     about: { readonly repository: Repository; readonly tag: Tag },
     manifest: ServedManifest,
   ): void;
+  /** How stored content that is about to be handed over may be sent again; undefined: not without asking. */
+  ofFile(listener: ListenerProfile, repository: Repository): FileKeep | undefined;
   /** Another configuration is in force: nothing that is answered by this one from now on may be given again. */
   retire(): void;
 }

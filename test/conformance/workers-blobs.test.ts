@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { Agent, get as getHttp, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { buildImage, type Image } from '../support/images.ts';
 import type { Ask } from '../support/registry-under-test.ts';
-import { takeWhatComes } from '../support/running-pinnace.ts';
+import { reasonOf, takeWhatComes } from '../support/running-pinnace.ts';
 import { publisherNow, WorkerFleet } from '../support/worker-fleet.ts';
 
 const APP = 'team/app';
@@ -40,6 +40,13 @@ async function scene(bytesOfLayer = BIG_BYTES): Promise<Scene> {
   // The first pull was of what arrived; from here on it is of what is stored.
   assert.deepEqual((await fleet.get(path)).body, big.bytes);
   return { fleet, big, path, file, [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose]() };
+}
+
+/** Asks over one of the agent's connections. */
+async function getOver(agent: Agent, port: number, path: string): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  getHttp({ agent, host: '127.0.0.1', port, path: `/v2/${path}` }, resolve).on('error', reject);
+  return Buffer.concat(await (await promise).toArray());
 }
 
 interface Row {
@@ -111,6 +118,37 @@ describe('stored blobs and several workers', () => {
       assert.deepEqual((await at.fleet.get(at.path)).body, at.big.bytes);
       assert.deepEqual((await at.fleet.get(at.path)).body, at.big.bytes);
     }
+  });
+
+  it('is sent by workers without the core, counted and logged once, until it is denied', async () => {
+    await using at = await scene();
+    const agent = new Agent({ keepAlive: true, maxSockets: 2 });
+    const get = async (): Promise<Buffer> => await getOver(agent, at.fleet.process.port(), at.path);
+    // Two connections are one for each worker.
+    for (let turn = 0; turn < 4; turn += 1) await Promise.all([get(), get()]);
+    const before = at.fleet.process.logged('request').length;
+    at.fleet.process.kill('SIGSTOP');
+    try {
+      for (let turn = 0; turn < 3; turn += 1) {
+        for (const body of await Promise.all([get(), get()])) assert.deepEqual(body, at.big.bytes);
+      }
+    } finally {
+      at.fleet.process.kill('SIGCONT');
+    }
+    await at.fleet.process.untilLogged('request', before + 6);
+    const lines = at.fleet.process.logged('request').slice(before);
+    assert.deepEqual(
+      lines.map(({ kind, digest, bytes }) => ({ kind, digest, bytes })),
+      lines.map(() => ({ kind: 'blob', digest: at.big.digest, bytes: at.big.bytes.length })),
+    );
+    assert.equal(new Set(lines.map(({ requestId }) => requestId)).size, lines.length);
+    await at.fleet.writeConfig({ more: { deny: { digests: [at.big.digest] } } });
+    at.fleet.process.kill('SIGHUP');
+    await at.fleet.process.untilLogged('config.reloaded');
+    for (let turn = 0; turn < 6; turn += 1) {
+      assert.equal(reasonOf(await at.fleet.get(at.path)), 'denied_by_rule');
+    }
+    agent.destroy();
   });
 
   it('notes a client that hangs up, and goes on for the others', async () => {

@@ -5,6 +5,7 @@ import { FrontKeeper } from '../../../src/front/keeper.ts';
 import { readMark } from '../../../src/front/kept-mark.ts';
 import { sha256Digest } from '../../../src/oci/digest.ts';
 import { parseRepositoryName, parseTag } from '../../../src/oci/names.ts';
+import type { ByDigest } from '../../../src/policy/rule.ts';
 import type { ServedManifest } from '../../../src/resolve/pull-service.ts';
 import type { Keepable } from '../../../src/resolve/verified-pulls.ts';
 import type { HttpResponse } from '../../../src/server/http-response.ts';
@@ -55,6 +56,7 @@ describe('an answer is marked to be kept', () => {
     it(name, () => {
       const keeper = new FrontKeeper({
         ...{ keepable: () => keepable, isExempt: () => isExempt, epoch: () => 3 },
+        isBlobKeepable: () => false,
         witness: () => ({ newest: 5, resets: 1 }),
       });
       if (isRetired === true) keeper.retire();
@@ -68,6 +70,58 @@ describe('an answer is marked to be kept', () => {
       if (mark !== undefined) assert.deepEqual([mark.epoch, mark.newest, mark.resets], [3, 5, 1]);
     });
   }
+});
+
+describe('a stored blob may be sent again', () => {
+  const at = (isBlobKeepable: boolean): FrontKeeper =>
+    new FrontKeeper({
+      ...{ keepable: () => undefined, isExempt: () => false, epoch: () => 3 },
+      isBlobKeepable: () => isBlobKeepable,
+      witness: () => ({ newest: 5, resets: 1 }),
+    });
+  const profile: ListenerProfile = { name: 'registry', refusal: 'deny', naming: {} };
+
+  it('for ten seconds, where nothing but other rules can end it', () => {
+    const keep = { epoch: 3, forMs: 10_000, newest: 5, resets: 1 };
+    assert.deepEqual(at(true).ofFile(profile, REPOSITORY), keep);
+    assert.equal(at(false).ofFile(profile, REPOSITORY), undefined);
+  });
+
+  it('not where callers are asked who they are, nor by rules that are gone', () => {
+    assert.equal(at(true).ofFile({ ...profile, gate: GATE }, REPOSITORY), undefined);
+    const retired = at(true);
+    retired.retire();
+    assert.equal(retired.ofFile(profile, REPOSITORY), undefined);
+  });
+
+  it('where digests are vouched for without end, and the clock is right', () => {
+    const requirement = { kind: 'verified', source: 'corp', signers: [] } as const;
+    const keepable = (...byDigest: readonly (ByDigest | undefined)[]): boolean => {
+      const rules = byDigest.map((each, index) => ({
+        match: 'registry.example.com/**',
+        ...(index === 0 ? {} : { tags: [`v${index}`] }),
+        requirement: each === undefined ? requirement : { ...requirement, byDigest: each },
+      }));
+      const bench = new PullBench(rules);
+      return bench.pulls.isBlobKeepable(bench.repository);
+    };
+    assert.equal(keepable(undefined), true);
+    assert.equal(keepable({ kind: 'vouched' }), true);
+    assert.equal(keepable({ kind: 'vouched', forMs: 0 }), false);
+    assert.equal(keepable({ kind: 'vouched', forMs: 3_600_000 }), false);
+    assert.equal(keepable({ kind: 'vouched', forMs: 0 }, undefined), true);
+    const other = new PullBench();
+    assert.equal(other.pulls.isBlobKeepable(parseRepositoryName('other.example.com/a')), false);
+  });
+
+  it('not while the clock cannot be relied on', async () => {
+    const bench = new PullBench();
+    bench.release('1.0', buildImage({ message: 'clock' }));
+    await bench.byTag('1.0');
+    assert.equal(bench.pulls.isBlobKeepable(bench.repository), true);
+    bench.clock.setWallTime(new Date(bench.clock.now() - 3_600_000));
+    assert.equal(bench.pulls.isBlobKeepable(bench.repository), false);
+  });
 });
 
 describe('an answer holds for as long as', () => {

@@ -23,6 +23,7 @@ import { sha256Digest } from '../../../src/oci/digest.ts';
 import { parseRepositoryName } from '../../../src/oci/names.ts';
 import { ByteBudget } from '../../../src/resolve/byte-budget.ts';
 import type { StoredFile } from '../../../src/resolve/ports.ts';
+import type { HandedContent } from '../../../src/server/peer.ts';
 import { ContentLayout } from '../../../src/store/content-layout.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -105,6 +106,7 @@ describe('content that is handed over', () => {
   };
   const content = {
     ...{ file, range: { start: 5, end: 900 }, requestId: 'abc-1', caller: undefined },
+    keep: undefined,
     repository: parseRepositoryName('registry.example.com/team/app'),
   };
 
@@ -112,6 +114,18 @@ describe('content that is handed over', () => {
     const caller = { source: 'staff', name: 'alice', groups: new Set<string>() };
     assert.deepEqual(readHanded(writeHanded(content)), content);
     assert.deepEqual(readHanded(writeHanded({ ...content, caller })), { ...content, caller });
+    const keep = { epoch: 3, forMs: 10_000, newest: 5, resets: 1 };
+    assert.deepEqual(readHanded(writeHanded({ ...content, keep })), { ...content, keep });
+  });
+
+  it('is not to be kept by words that are not whole', () => {
+    const keep = { epoch: 3, forMs: 10_000, newest: 5, resets: 1 };
+    for (const name of Object.keys(keep)) {
+      for (const value of [undefined, null, '7', Number.POSITIVE_INFINITY]) {
+        const spoiled = { ...content, keep: { ...keep, [name]: value } } as HandedContent;
+        assert.equal(readHanded(writeHanded(spoiled))?.keep, undefined, name);
+      }
+    }
   });
 
   it('is none that is not whole', () => {
@@ -168,6 +182,14 @@ describe('stored files that a front opens', () => {
     const next = await files.open({ digest, size, mtimeNs, ino });
     assert.equal(next?.size, bytes.length);
     next?.close();
+    assert.equal(await files.open(stamp), undefined);
+  });
+
+  it('are not any that were removed while they were kept open', async (t) => {
+    const { files, path, stamp } = await store(t);
+    const first = await files.open(stamp);
+    first?.close();
+    await rm(path);
     assert.equal(await files.open(stamp), undefined);
   });
 
