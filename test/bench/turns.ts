@@ -13,6 +13,8 @@ export interface Turn {
   readonly bodyBytes?: number;
   /** Whether this path has been under load just before; default false: whoever compiles while running has a turn before. */
   readonly isWarm?: boolean;
+  /** Whether compiling takes longer than a moment; default false. */
+  readonly warmsUpLong?: boolean;
   /** How often each contender has its turn; default: as often as the context says. */
   readonly rounds?: number;
   /** Holds a contender to the right answer, before and after each of its turns. @throws {Error} when it gives another */
@@ -26,6 +28,8 @@ interface Sample {
 
 const MIB = 1024 ** 2;
 const WARM_UP_SECONDS = 1;
+/** What compiles while it runs takes so long on the path of the fewest instructions. */
+const LONG_WARM_UP_SECONDS = 4;
 /** Above this, bytes are counted instead of whole answers: few answers are finished in one turn. */
 const LARGE_BYTES = MIB;
 
@@ -59,8 +63,9 @@ export async function takeTurns(
       context.leaveOut(contender.name, `${turn.label}: ${reasonOf(error)}`);
     }
   };
+  const warmUpSeconds = turn.warmsUpLong === true ? LONG_WARM_UP_SECONDS : WARM_UP_SECONDS;
   for (const each of turn.isWarm === true ? [] : contenders.filter(({ warmsUp }) => warmsUp)) {
-    await tryOnce(each, async () => void (await loadOnce(each, WARM_UP_SECONDS)));
+    await tryOnce(each, async () => void (await loadOnce(each, warmUpSeconds)));
   }
   for (let round = 0; round < (turn.rounds ?? context.rounds); round += 1) {
     for (const each of inOrderOf(round, contenders)) {

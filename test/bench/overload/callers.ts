@@ -8,6 +8,8 @@ export interface Wanted {
   readonly urls: readonly string[];
   /** What an answer has to be; absent: nobody can be served. */
   readonly digest?: string;
+  /** Reasons beside `overloaded` for which an answer may be put off; default none. */
+  readonly reasons?: readonly string[];
   /** Whether each request makes a connection of its own. */
   readonly reconnects: boolean;
 }
@@ -50,7 +52,7 @@ export class Callers {
       const begin = performance.now();
       const answer = await this.#ask(url);
       if (this.#isOver) return;
-      const end = endOf(answer, this.#wanted.digest);
+      const end = endOf(answer, this.#wanted);
       if (end === undefined) this.#wrong = new Error(wordsFor(url, answer));
       else this.#ends[end].push(performance.now() - begin);
       await sleep(PAUSE_MS);
@@ -67,12 +69,15 @@ export class Callers {
 }
 
 /** What came of a request; undefined when it is what must not be. */
-function endOf(answer: Answered | undefined, digest: string | undefined): keyof Ends | undefined {
+function endOf(
+  answer: Answered | undefined,
+  { digest, reasons = [] }: Wanted,
+): keyof Ends | undefined {
   if (answer?.isComplete !== true) return 'cut';
   const { status, header } = answer;
   if (status === 200 && digest !== undefined && answer.digest === digest) return 'served';
-  const isClear =
-    header('x-pinnace-reason') === 'overloaded' && header('retry-after') !== undefined;
+  const isKnown = ['overloaded', ...reasons].includes(header('x-pinnace-reason') ?? '');
+  const isClear = isKnown && header('retry-after') !== undefined;
   return status === 503 && isClear ? 'refused' : undefined;
 }
 

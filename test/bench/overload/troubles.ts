@@ -6,6 +6,8 @@ import { TIGHT_LIMITS, type Trouble } from './trouble.ts';
 /** How long the slowest of a hundred refused requests waits. */
 export const REFUSAL_P99 = 'refusal after, p99';
 
+/** What is said of a registry that was given up. */
+const GIVEN_UP = ['upstream_unreachable'];
 const SLOW_CLIENTS = 200;
 const SURPLUS_CALLERS = 100;
 
@@ -54,7 +56,7 @@ const haltingUpstream: Trouble = {
   label: 'blobs that never arrive',
   begin({ pinnace, world }) {
     const urls = world.haltingBlobs.map((path) => pinnace.url + path);
-    const callers = new Callers({ urls, reconnects: false });
+    const callers = new Callers({ urls, reasons: GIVEN_UP, reconnects: false });
     return Promise.resolve({ stop: async () => await refusalsOf(callers) });
   },
 };
@@ -67,6 +69,7 @@ const fullPlaces: Trouble = {
     const urls = Array.from({ length: TIGHT_LIMITS.requests * 2 }, () => world.missingTag);
     const callers = new Callers({
       urls: urls.map((path) => pinnace.url + path),
+      reasons: GIVEN_UP,
       reconnects: false,
     });
     return Promise.resolve({ stop: async () => await refusalsOf(callers) });

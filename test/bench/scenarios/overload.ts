@@ -64,7 +64,7 @@ async function run(context: BenchContext): Promise<Outcome> {
     figures: samples.figures,
     checked: [
       'no request for the tag at hand failed',
-      'whoever got no place was refused with 503, Retry-After and the reason overloaded, or cut off; nobody was answered otherwise',
+      'whoever got no place was refused with 503, Retry-After and the reason overloaded or upstream_unreachable, or cut off; nobody was answered otherwise',
       'the signed digest after each trouble',
     ],
   };
