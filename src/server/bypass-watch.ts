@@ -50,6 +50,8 @@ interface Refused extends RefusedTag {
   readonly until: number;
   /** Digests that served manifests named to this engine since. */
   readonly told: Set<string>;
+  /** Digests of manifests whose content has been looked through: engines ask for the same again and again. */
+  readonly read: Set<string>;
 }
 
 const MAX_TOLD = 512;
@@ -100,11 +102,11 @@ export class BypassWatch {
   /** Remembers that a tag was refused. */
   noteRefusedTag(suspect: Suspect, { tag, reason }: RefusedTag): void {
     const key = keyOf(suspect);
-    const told = this.#live(key)?.told ?? new Set<string>();
+    const { told, read } = this.#live(key) ?? { told: new Set<string>(), read: new Set<string>() };
     // Deleted first so that the entry becomes the newest: the oldest are the ones to go.
     this.#refused.delete(key);
     const until = this.#clock.monotonicMs() + this.#windowMs;
-    this.#refused.set(key, { tag, reason, until, told });
+    this.#refused.set(key, { tag, reason, until, told, read });
     this.#onWatch?.(suspect.client, this.#windowMs);
     for (const oldest of this.#refused.keys()) {
       if (this.#refused.size <= this.#maxEntries) break;
@@ -115,7 +117,8 @@ export class BypassWatch {
   /** Remembers what a manifest that was served to the engine names: itself, its children. */
   noteServed(suspect: Suspect, digest: Digest, bytes: Uint8Array): void {
     const refused = this.#live(keyOf(suspect));
-    if (refused === undefined) return;
+    if (refused === undefined || refused.read.has(digest)) return;
+    if (refused.read.size < MAX_TOLD) refused.read.add(digest);
     refused.told.add(digest);
     for (const [found] of Buffer.from(bytes).toString('latin1').matchAll(DIGESTS)) {
       if (refused.told.size >= MAX_TOLD) return;
