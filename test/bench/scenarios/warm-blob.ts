@@ -45,19 +45,14 @@ async function run(context: BenchContext): Promise<Outcome> {
         load: { paths: [path], connections },
         bodyBytes: bytes,
         isWarm: index > 0,
-        ...(context.isQuick && bytes < 64 * MIB ? { rounds: 1 } : {}),
+        ...(context.isQuick ? { rounds: 1 } : {}),
         check: async (each) => await requireBytes(each, path, digest),
       };
       context.say(label);
       figures.push(...(await takeTurns(context, all, turn)));
       if (bytes <= RANGE.last) continue;
       context.say('ranges');
-      figures.push(
-        ...(await takeTurns(context, all, {
-          ...rangesOf(turn, path, layer),
-          ...(context.isQuick ? { rounds: 1 } : {}),
-        })),
-      );
+      figures.push(...(await takeTurns(context, all, rangesOf(turn, path, layer))));
     }
     return {
       figures,

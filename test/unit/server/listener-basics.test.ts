@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
-import { parseDigest } from '../../../src/oci/digest.ts';
+import { type Digest, parseDigest } from '../../../src/oci/digest.ts';
 import { BypassWatch } from '../../../src/server/bypass-watch.ts';
 import { HttpHost } from '../../../src/server/http-host.ts';
 import { RefusalHistory } from '../../../src/server/refusal-history.ts';
@@ -79,6 +79,25 @@ describe('BypassWatch', () => {
     );
     assert.deepEqual(found, [undefined, 'latest', 'latest']);
     assert.equal(watch.isIdle, true);
+  });
+
+  it('knows what served manifests name, those within an index too, and looks through each once', () => {
+    const watch = new BypassWatch({ clock: new FakeClock() });
+    const suspect = { client: '10.0.0.1', repository: 'r' };
+    const [index, child, config, other] = [...'abcd'].map((each) =>
+      parseDigest(`sha256:${each.repeat(64)}`),
+    );
+    assert.ok(index && child && config && other);
+    watch.noteRefusedTag(suspect, { tag: 'edge', reason: 'tag_not_signed' });
+    const isSuspect = (digest: Digest): boolean =>
+      watch.suspect(suspect, { digest, listener: 'hub' }) !== undefined;
+    watch.noteServed(suspect, index, Buffer.from(`{"manifests":[{"digest":"${child}"}]}`));
+    assert.equal(isSuspect(child), false);
+    watch.noteServed(suspect, child, Buffer.from(`{"config":{"digest":"${config}"}}`));
+    assert.equal(isSuspect(config), false);
+    // A digest has one content only, so it need not be read again.
+    watch.noteServed(suspect, child, Buffer.from(`{"config":{"digest":"${other}"}}`));
+    assert.equal(isSuspect(other), true);
   });
 
   it('lists the last suspected bypasses, newest first, and no more than its limit', () => {
