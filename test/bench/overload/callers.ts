@@ -14,20 +14,14 @@ export interface Wanted {
   readonly reconnects: boolean;
 }
 
-/** Milliseconds of each answer: served what is wanted, told in clear words to come again, or cut off without a word. */
-export interface Ends {
-  readonly served: number[];
-  readonly refused: number[];
-  readonly cut: number[];
-}
-
 const PAUSE_MS = 20;
 
 /** Clients that ask again and again, one for each URL; there is more of them than there may be. */
 export class Callers {
   readonly #wanted: Wanted;
   readonly #agent: Agent;
-  readonly #ends: Ends = { served: [], refused: [], cut: [] };
+  /** Milliseconds until each refusal. */
+  readonly #refused: number[] = [];
   readonly #running: readonly Promise<void>[];
   #isOver = false;
   #wrong: Error | undefined;
@@ -38,13 +32,18 @@ export class Callers {
     this.#running = wanted.urls.map(async (url) => await this.#call(url));
   }
 
-  /** Sends them away. @throws {Error} the first answer that nobody should get */
-  async stop(): Promise<Ends> {
+  /**
+   * Sends them away.
+   *
+   * @returns milliseconds until each refusal
+   * @throws {Error} the first answer that nobody should get
+   */
+  async stop(): Promise<readonly number[]> {
     this.#isOver = true;
     this.#agent.destroy();
     await Promise.all(this.#running);
     if (this.#wrong !== undefined) throw this.#wrong;
-    return this.#ends;
+    return this.#refused;
   }
 
   async #call(url: string): Promise<void> {
@@ -54,7 +53,7 @@ export class Callers {
       if (this.#isOver) return;
       const end = endOf(answer, this.#wanted);
       if (end === undefined) this.#wrong = new Error(wordsFor(url, answer));
-      else this.#ends[end].push(performance.now() - begin);
+      else if (end === 'refused') this.#refused.push(performance.now() - begin);
       await sleep(PAUSE_MS);
     }
   }
@@ -68,11 +67,11 @@ export class Callers {
   }
 }
 
+/** Served what is wanted, told in clear words to come again, or cut off without a word. */
+type End = 'served' | 'refused' | 'cut';
+
 /** What came of a request; undefined when it is what must not be. */
-function endOf(
-  answer: Answered | undefined,
-  { digest, reasons = [] }: Wanted,
-): keyof Ends | undefined {
+function endOf(answer: Answered | undefined, { digest, reasons = [] }: Wanted): End | undefined {
   if (answer?.isComplete !== true) return 'cut';
   const { status, header } = answer;
   if (status === 200 && digest !== undefined && answer.digest === digest) return 'served';

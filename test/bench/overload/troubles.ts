@@ -87,7 +87,7 @@ export const TROUBLES: readonly Trouble[] = [
 
 /** @throws {Error} when nobody was refused: then there was no trouble */
 async function refusalsOf(callers: Callers): Promise<Look> {
-  const { refused } = await callers.stop();
+  const refused = await callers.stop();
   const sorted = refused.toSorted((a, b) => a - b);
   const p99 = sorted[Math.floor(0.99 * (sorted.length - 1))];
   if (p99 === undefined) throw new Error('nobody was refused');
