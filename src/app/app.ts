@@ -173,6 +173,7 @@ export class App {
     this.#lasting.limits.configure(config);
     this.#log.setLevel(config.log.level);
     this.#metrics.configure(namesOf(config));
+    next.inherit(before);
     next.start();
     this.#retire(before);
     // In force is what nobody is answered against any more.

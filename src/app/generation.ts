@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config, ListenerConfig } from '../config/config.ts';
+import { sameSources } from '../config/same-sources.ts';
 import type { Fleet } from '../front/fleet.ts';
 import { HeldPulls, HeldTrustFiles } from '../front/held-services.ts';
 import { FrontKeeper, scopeOf } from '../front/keeper.ts';
@@ -52,7 +53,8 @@ interface Fronted extends Pick<RegistryContext, 'pulls' | 'trustFiles'> {
 
 /**
  * Everything that follows from one configuration. A reload makes another one beside it, has the listeners ask that one, and
- * retires this: nothing that was concluded under one configuration is known to another, but for what is on disk.
+ * retires this: nothing that was concluded under one configuration is known to another, but for what is on disk, and how the
+ * metadata of trust sources stands that are configured the same in both (docs/adr/0015).
  */
 export class Generation {
   readonly config: Config;
@@ -101,6 +103,12 @@ export class Generation {
       profile: { ...profileOf(listener), ...(gate === undefined ? {} : { gate }) },
       ...(tls === undefined ? {} : { tls: { ...tls, ...clientCa } }),
     };
+  }
+
+  /** Goes on where the metadata of `earlier` stands, of sources that are configured as they were there. */
+  inherit(earlier: Generation): void {
+    const isSame = sameSources(earlier.config, this.config);
+    this.core.collections.inherit(earlier.core.collections, isSame);
   }
 
   /** Begins the background work. */

@@ -3,6 +3,7 @@ import { SHARED_GUN } from '../base/shared-gun.ts';
 import { Collection } from './collection.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import type { CollectionRules } from './rules.ts';
+import type { Standing } from './standing.ts';
 import { type CollectionEvents, TrustedMetadata } from './trusted-metadata.ts';
 
 /** One configured trust source: where its metadata comes from and which rules hold for a collection of it. */
@@ -47,6 +48,8 @@ export class Collections {
   readonly #open = new Map<string, Kept>();
   /** By source. */
   readonly #shared = new Map<string, TrustedMetadata>();
+  /** How collections stand that an earlier configuration had open and nobody has asked for yet; by name. */
+  readonly #inherited = new Map<string, Standing>();
   #timer: Timer | undefined;
   #inBackground = 0;
 
@@ -65,7 +68,7 @@ export class Collections {
 
   /** What `open` does for one key, again and again; cheap, for the hot path. */
   opener(key: CollectionKey): () => Collection {
-    const name = JSON.stringify([key.source, key.gun]);
+    const name = nameOf(key);
     return () => {
       const known = this.#open.get(name);
       if (known === undefined) return this.#take(name, key);
@@ -77,6 +80,26 @@ export class Collections {
   /** The collections in memory. */
   list(): readonly Collection[] {
     return [...this.#open.values()].map(({ collection }) => collection);
+  }
+
+  /**
+   * Goes on where the collections of an earlier configuration stand, so that nothing is fetched and verified again. Only those
+   * that are fresh, and only for sources that `isSame` vouches for: all rules for them, and where they come from, are the same.
+   */
+  inherit(earlier: Collections, isSame: (source: string) => boolean): void {
+    const { maxCollections = DEFAULT_MAX_COLLECTIONS } = this.#options;
+    for (const standing of earlier.#standings()) {
+      if (this.#inherited.size >= maxCollections) return;
+      if (standing.freshForMs === 0 || !isSame(standing.key.source)) continue;
+      // Until it is asked for here nothing of it can have been told anybody.
+      standing.tell(() => undefined);
+      this.#inherited.set(nameOf(standing.key), standing);
+    }
+  }
+
+  *#standings(): Iterable<Standing> {
+    for (const { collection } of this.#open.values()) yield collection.metadata.standing;
+    yield* this.#inherited.values();
   }
 
   /** Begins to keep collections in use fresh. */
@@ -103,15 +126,21 @@ export class Collections {
   }
 
   #metadata(key: CollectionKey, trust: TrustSource, rules: CollectionRules): TrustedMetadata {
-    const { store, clock, events } = this.#options;
-    const { source, isShared } = trust;
-    if (isShared !== true) return new TrustedMetadata({ key, rules, source, store, clock, events });
+    if (trust.isShared !== true) return this.#make(key, trust, rules);
     const known = this.#shared.get(key.source);
     if (known !== undefined) return known;
-    const shared = { source: key.source, gun: SHARED_GUN };
-    const made = new TrustedMetadata({ key: shared, rules, source, store, clock, events });
+    const made = this.#make({ source: key.source, gun: SHARED_GUN }, trust, rules);
     this.#shared.set(key.source, made);
     return made;
+  }
+
+  #make(key: CollectionKey, { source }: TrustSource, rules: CollectionRules): TrustedMetadata {
+    const { store, clock, events } = this.#options;
+    const name = nameOf(key);
+    const standing = this.#inherited.get(name);
+    this.#inherited.delete(name);
+    const inherited = standing === undefined ? {} : { standing };
+    return new TrustedMetadata({ key, rules, source, store, clock, events, ...inherited });
   }
 
   #take(name: string, key: CollectionKey): Collection {
@@ -149,6 +178,10 @@ export class Collections {
         });
     }
   }
+}
+
+function nameOf({ source, gun }: CollectionKey): string {
+  return JSON.stringify([source, gun]);
 }
 
 function isDue(metadata: TrustedMetadata, nowMs: number): boolean {

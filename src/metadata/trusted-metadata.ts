@@ -12,7 +12,8 @@ import { refresh } from './refresh.ts';
 import { RoleLoader } from './role-loader.ts';
 import { RootChain } from './root-chain.ts';
 import { METADATA_LIMITS, type MetadataRules } from './rules.ts';
-import { SharedState, Superseded } from './shared-state.ts';
+import { Superseded } from './shared-state.ts';
+import { MAX_FAILURE_MEMORY_MS, Standing } from './standing.ts';
 
 /** What happens to metadata as it goes along; for logs and metrics. */
 export interface CollectionEvents {
@@ -35,6 +36,8 @@ export interface TrustedMetadataOptions {
   readonly store: TrustStateStore;
   readonly clock: Clock;
   readonly events: CollectionEvents;
+  /** How it stands by an earlier configuration with the same rules; default: nothing is known but what is on record. */
+  readonly standing?: Standing;
 }
 
 /** An answer drawn from metadata. */
@@ -44,8 +47,6 @@ export interface Answer<Value> {
   readonly staleSeconds: number | undefined;
 }
 
-/** A failure is remembered for at most this long, so that a crowd of engines does not become a crowd of refreshes. */
-const MAX_FAILURE_MEMORY_MS = 5_000;
 /** How long a pull waits for a refresh when an earlier answer may stand in. */
 const PATIENCE_MS = 3_000;
 const NOT_THE_LISTED_FILE: ReadonlySet<string> = new Set([
@@ -65,13 +66,11 @@ export class TrustedMetadata {
   readonly key: CollectionKey;
   readonly #options: TrustedMetadataOptions;
   readonly #loader: RoleLoader;
-  readonly #shared: SharedState;
   readonly #roots: RootChain;
+  /** May outlive this, and know more than happened here. */
+  readonly standing: Standing;
   #refreshing: Promise<void> | undefined;
-  #checkedAtMs: number | undefined;
-  #failure: { readonly error: Error; readonly atMs: number } | undefined;
   #lastUsedMs = 0;
-  #attemptedAtMs = 0;
   /** Monotonic milliseconds of the last refresh because of a file that was not the one listed. */
   #doubtedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -79,18 +78,19 @@ export class TrustedMetadata {
     this.key = options.key;
     this.#options = options;
     this.#loader = new RoleLoader(options);
-    this.#shared = new SharedState({ ...options, onReplaced: () => this.#supersede() });
+    this.standing = options.standing ?? new Standing(options);
+    this.standing.tell(() => options.events.superseded?.(options.key));
     this.#roots = new RootChain(options);
   }
 
   /** What is trusted now; undefined before anything was. */
   get state(): AcceptedState | undefined {
-    return this.#shared.current;
+    return this.standing.current;
   }
 
   /** The last refresh's error if it failed. */
   get failure(): unknown {
-    return this.#failure?.error;
+    return this.standing.failure;
   }
 
   /** How long an answer may be used without asking again, in milliseconds. */
@@ -100,9 +100,7 @@ export class TrustedMetadata {
 
   /** For how much longer answers may be drawn without asking again, in milliseconds; 0 when the server has to be asked. */
   get freshForMs(): number {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (this.#checkedAtMs === undefined || !this.#isFresh(nowMs)) return 0;
-    return this.maxAgeMs - (nowMs - this.#checkedAtMs);
+    return this.standing.freshForMs;
   }
 
   /** How much longer while the trust server cannot be asked, in milliseconds. */
@@ -121,18 +119,18 @@ export class TrustedMetadata {
 
   /** Monotonic milliseconds of the last attempt to refresh. */
   get attemptedAtMs(): number {
-    return this.#attemptedAtMs;
+    return this.standing.attemptedAtMs;
   }
 
   /** Monotonic milliseconds of the last successful check in this process, or undefined before the first. */
   get checkedAtMs(): number | undefined {
-    return this.#checkedAtMs;
+    return this.standing.checkedAtMs;
   }
 
   /** What answers may be drawn from right now; undefined when the trust server has to be asked first. Counts as a use. */
   setNow(): TrustedSet | undefined {
     const nowMs = this.#options.clock.monotonicMs();
-    if (!this.#isFresh(nowMs)) return undefined;
+    if (!this.standing.isFreshAt(nowMs)) return undefined;
     this.#lastUsedMs = nowMs;
     return this.state?.set;
   }
@@ -150,10 +148,11 @@ export class TrustedMetadata {
   ): Promise<Answer<Value>> {
     const nowMs = this.#options.clock.monotonicMs();
     this.#lastUsedMs = nowMs;
-    const staleSeconds = this.#isFresh(nowMs) ? undefined : await this.#makeFresh(signal);
+    const isFresh = this.standing.isFreshAt(nowMs);
+    const staleSeconds = isFresh ? undefined : await this.#makeFresh(signal);
     for (let race = 0; race < MAX_RACES; race += 1) {
       const set = this.state?.set;
-      if (set === undefined) throw this.#failure?.error ?? new Error('refreshed without a result');
+      if (set === undefined) throw this.standing.failure ?? new Error('refreshed without a result');
       try {
         return { value: await draw(set), staleSeconds };
       } catch (error) {
@@ -176,7 +175,7 @@ export class TrustedMetadata {
       throw error;
     } finally {
       // Before any answer is given: what had a say in it is a floor from now on, whatever happens next.
-      await this.#shared.keepLearned(set);
+      await this.standing.state.keepLearned(set);
     }
   }
 
@@ -219,27 +218,14 @@ export class TrustedMetadata {
 
   /** Reads what is on record without asking the trust server. @throws {StateError} `state_unreadable` */
   async loadOnly(): Promise<void> {
-    await this.#shared.load();
-  }
-
-  #supersede(): void {
-    this.#options.events.superseded?.(this.key);
-  }
-
-  #isFresh(nowMs: number): boolean {
-    // An answer proved bad counts at once; an outage only when the last good answer has aged.
-    if (this.#checkedAtMs === undefined || this.#isProvedBad()) return false;
-    return nowMs - this.#checkedAtMs < this.maxAgeMs;
-  }
-
-  #isProvedBad(): boolean {
-    return this.#failure !== undefined && !(this.#failure.error instanceof TrustServerError);
+    await this.standing.state.load();
   }
 
   /** @returns the age to declare if an earlier answer has to stand in, else undefined */
   async #makeFresh(signal: AbortSignal | undefined): Promise<number | undefined> {
     try {
-      this.#rethrowRecentFailure();
+      const { recentFailure } = this.standing;
+      if (recentFailure !== undefined) throw recentFailure;
       const isCovered = this.#graceAge() !== undefined;
       await this.#waitFor(this.refreshNow(), isCovered, signal);
       return undefined;
@@ -273,13 +259,6 @@ export class TrustedMetadata {
     }
   }
 
-  #rethrowRecentFailure(): void {
-    const { clock, rules } = this.#options;
-    if (this.#failure === undefined) return;
-    const memoryMs = Math.min(rules.maxAgeMs, MAX_FAILURE_MEMORY_MS);
-    if (clock.monotonicMs() - this.#failure.atMs < memoryMs) throw this.#failure.error;
-  }
-
   /** The age of the last good check in whole seconds if the grace covers it. What was proved bad never gets here. */
   #graceAge(): number | undefined {
     const { clock, rules } = this.#options;
@@ -293,33 +272,17 @@ export class TrustedMetadata {
 
   async #refresh(): Promise<void> {
     const { clock, events } = this.#options;
-    const startedMs = clock.monotonicMs();
-    this.#attemptedAtMs = startedMs;
+    const attempt = this.standing.begin();
     let failure: Error | undefined;
     try {
-      await this.#shared.load();
+      await this.standing.state.load();
       failure = await this.#refreshAndSave();
     } catch (error) {
       failure = asError(error);
     }
-    events.refreshed(this.key, clock.monotonicMs() - startedMs, failure);
-    if (failure !== undefined) {
-      const error = this.#verdictAfter(failure);
-      const wasBad = this.#isProvedBad();
-      this.#failure = { error, atMs: clock.monotonicMs() };
-      if (!wasBad && this.#isProvedBad()) this.#supersede();
-      throw error;
-    }
-    this.#failure = undefined;
-    // Counted from before the request went out: what was published since may be missing in the answer.
-    this.#checkedAtMs = startedMs;
-  }
-
-  /** What was proved bad stays so until a good answer: an outage behind it must not bring the earlier answer back. */
-  #verdictAfter(failure: Error): Error {
-    const mayRevive = failure instanceof TrustServerError && this.state?.set !== undefined;
-    const isStillBad = mayRevive && this.#isProvedBad();
-    return isStillBad ? (this.#failure?.error ?? failure) : failure;
+    events.refreshed(this.key, clock.monotonicMs() - attempt.startedMs, failure);
+    if (failure !== undefined) throw this.standing.fail(attempt, failure);
+    this.standing.succeed(attempt);
   }
 
   /** @returns what went wrong in the refresh, after its progress was saved; undefined when it went well */
@@ -330,12 +293,12 @@ export class TrustedMetadata {
       const signal = AbortSignal.timeout(METADATA_LIMITS.refreshMs);
       const context = { source, gun: key.gun, rules, now: clock.now(), signal };
       const outcome = await refresh(context, before);
-      if (outcome.state === undefined || (await this.#shared.save(before, outcome.state))) {
+      if (outcome.state === undefined || (await this.standing.state.save(before, outcome.state))) {
         this.#announce(before, outcome.state);
         return outcome.failure === undefined ? undefined : asError(inTime(outcome.failure, signal));
       }
       // Somebody sharing the state was faster. What was accepted there sets the floors, so run again from it.
-      await this.#shared.load();
+      await this.standing.state.load();
     }
     return new Error('the shared trust state kept changing');
   }

@@ -92,6 +92,58 @@ describe('a reload', () => {
     assert.equal(await pinnace.verdict(APP, '1'), image.manifest.digest);
   });
 
+  it('that leaves a trust source as it is asks it nothing anew, and waits no longer than maxAge with that', async () => {
+    await using around = await Surroundings.start();
+    const image = buildImage();
+    const newer = buildImage({ message: 'newer' });
+    const publisher = around.publisher(APP);
+    publisher.release('1', image);
+    const clock = new BriskClock();
+    await using pinnace = await RunningPinnace.start(await around.writeConfig(), { clock });
+    assert.equal(await pinnace.verdict(APP, '1'), image.manifest.digest);
+    publisher.release('1', newer);
+    const asked = around.notary.requests.length;
+    await around.writeConfig({ policy: [{ ...VERIFIED, refusal: 'hard-stop' }] });
+    await pinnace.reload();
+    assert.equal(await pinnace.verdict(APP, '1'), image.manifest.digest);
+    assert.equal(around.notary.requests.length, asked);
+    clock.advance(60_000);
+    assert.equal(await pinnace.verdict(APP, '1'), newer.manifest.digest);
+  });
+
+  it('puts a stricter rule in force at once, over metadata that is not asked for anew', async () => {
+    await using around = await Surroundings.start();
+    const image = buildImage();
+    around.publisher(APP).release('1', image);
+    await using pinnace = await RunningPinnace.start(await around.writeConfig());
+    assert.equal(await pinnace.verdict(APP, '1'), image.manifest.digest);
+    const asked = around.notary.requests.length;
+    await around.writeConfig({ policy: [{ ...VERIFIED, signers: ['alice'] }] });
+    await pinnace.reload();
+    assert.equal(await pinnace.verdict(APP, '1'), 'required_signer_missing');
+    const { digest } = image.manifest;
+    await around.writeConfig({ policy: [VERIFIED], more: { deny: { digests: [digest] } } });
+    await pinnace.reload();
+    assert.equal(await pinnace.verdict(APP, '1'), 'denied_by_rule');
+    assert.equal(around.notary.requests.length, asked);
+  });
+
+  for (const [what, trust] of [
+    ['anchor', { anchors: [{ gun: `${REGISTRY_HOST}/**`, rootKeys: ['a'.repeat(64)] }] }],
+    ['first use', { trustOnFirstUse: false }],
+  ] as const) {
+    it(`that takes away what trust began with is in force at once: ${what}`, async () => {
+      await using around = await Surroundings.start();
+      const image = buildImage();
+      around.publisher(APP).release('1', image);
+      await using pinnace = await RunningPinnace.start(await around.writeConfig());
+      assert.equal(await pinnace.verdict(APP, '1'), image.manifest.digest);
+      await around.writeConfig({ trust });
+      await pinnace.reload();
+      assert.match(await pinnace.verdict(APP, '1'), /^(pin_mismatch|tofu_disabled)$/);
+    });
+  }
+
   it('that cannot be used is refused whole, logged, counted and shown, and nothing changes', async () => {
     await using around = await Surroundings.start();
     const image = buildImage();
