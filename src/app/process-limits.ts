@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { LoopTurns } from '../base/loop-turns.ts';
 import type { WaitingLimits } from '../base/waiting-line.ts';
 import type { Config, LimitsConfig } from '../config/config.ts';
 import type { ConfigProblem } from '../config/errors.ts';
@@ -31,6 +32,8 @@ export class ProcessLimits {
   readonly connections: ConnectionPlaces;
   readonly blobs: DownloadPlaces;
   readonly bytes: ByteBudget;
+  /** For verifying metadata. */
+  readonly turns = new LoopTurns();
   readonly #facts: ProcessFacts;
 
   constructor(clock: Clock, { limits, upstreams }: Limiting, facts: ProcessFacts) {

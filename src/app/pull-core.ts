@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { LoopTurns } from '../base/loop-turns.ts';
 import type { Config } from '../config/config.ts';
 import { Collections, type TrustSource } from '../metadata/collections.ts';
 import type { CollectionEvents } from '../metadata/trusted-metadata.ts';
@@ -103,7 +104,7 @@ export function createPullCore(config: Config, context: CoreContext): PullCore {
 /** What cores of one process share beside their stores. */
 interface SharedContext extends CoreContext {
   readonly answerCounts: AnswerCounts;
-  readonly limits: Pick<ProcessLimits, 'blobs' | 'bytes'>;
+  readonly limits: Pick<ProcessLimits, 'blobs' | 'bytes' | 'turns'>;
 }
 
 /**
@@ -125,7 +126,9 @@ export function assembleCore(
     clock,
     events: events.upstream,
   });
-  const { sources, collections } = createCollections(config, { ...context, registries, state });
+  const { turns } = limits;
+  const world = { ...context, registries, state, turns };
+  const { sources, collections } = createCollections(config, world);
   const blobs = new JoinedBlobs({
     ...{ store: content, upstream: registries, clock, events: events.blobs },
     ...{ places: limits.blobs, budget: limits.bytes },
@@ -190,12 +193,13 @@ function createCollections(
   context: CoreContext & {
     readonly registries: RegistryClient;
     readonly state: DurableState;
+    readonly turns: LoopTurns;
   },
 ): { readonly sources: ReadonlyMap<string, TrustSource>; readonly collections: Collections } {
-  const { version, clock, events, registries, state } = context;
+  const { version, clock, events, registries, state, turns } = context;
   const shared = { version, clock, events: events.upstream, registries };
   const sources = createTrustSources(config, shared);
-  const own = { sources, store: state, clock, events: events.collections };
+  const own = { sources, store: state, clock, turns, events: events.collections };
   return { sources, collections: new Collections(own) };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { LoopTurns } from '../base/loop-turns.ts';
 import type { Search } from '../trust/search.ts';
 import { demandKey, demandOf, type Signers } from '../trust/signer-demand.ts';
 import type { FoundTarget, TargetConvention } from '../trust/tag-search.ts';
@@ -16,6 +17,8 @@ export interface CollectionOptions {
   /** Its own, or shared with the other repositories of the source. */
   readonly metadata: TrustedMetadata;
   readonly clock: Clock;
+  /** Where looking for a pin waits for its turn; default: nowhere. */
+  readonly turns?: LoopTurns;
 }
 
 /** A tag's verified meaning and how long it may be used. */
@@ -42,11 +45,13 @@ export class Collection {
   readonly metadata: TrustedMetadata;
   readonly #convention: TargetConvention;
   readonly #clock: Clock;
+  readonly #turns: LoopTurns | undefined;
   readonly #pins = new WeakMap<TrustedSet, Map<string, Pin>>();
   readonly #tagIndexes = new WeakMap<TrustedSet, Map<string, TagIndex>>();
 
-  constructor({ key, convention, metadata, clock }: CollectionOptions) {
+  constructor({ key, convention, metadata, clock, turns }: CollectionOptions) {
     this.key = key;
+    this.#turns = turns;
     this.metadata = metadata;
     this.#convention = convention;
     this.#clock = clock;
@@ -153,6 +158,7 @@ export class Collection {
     this.#pins.set(set, pins);
     const known = pins.get(pinKey(tag, signers));
     if (known !== undefined && known.freshUntil > this.#clock.now()) return known;
+    await this.#turns?.next();
     const visited = new Set<string>();
     const found = await this.metadata.search(set, this.#convention.find(tag, signers), visited);
     const now = this.#clock.now();

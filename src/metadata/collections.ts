@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import type { LoopTurns } from '../base/loop-turns.ts';
 import { SHARED_GUN } from '../base/shared-gun.ts';
 import { Collection } from './collection.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
@@ -21,6 +22,8 @@ export interface CollectionsOptions {
   readonly store: TrustStateStore;
   readonly clock: Clock;
   readonly events: CollectionEvents;
+  /** Where verifying waits for its turn; default: nowhere. */
+  readonly turns?: LoopTurns;
   /** How many collections are kept in memory, those not used lately going first; default 10 000. */
   readonly maxCollections?: number;
 }
@@ -122,7 +125,8 @@ export class Collections {
     if (trust === undefined) throw new Error(`no trust source is called ${key.source}`);
     const rules = trust.rulesFor(key.gun);
     const { convention } = rules;
-    return new Collection({ key, convention, metadata: this.#metadata(key, trust, rules), clock });
+    const metadata = this.#metadata(key, trust, rules);
+    return new Collection({ key, convention, metadata, clock, ...this.#turns });
   }
 
   #metadata(key: CollectionKey, trust: TrustSource, rules: CollectionRules): TrustedMetadata {
@@ -136,11 +140,16 @@ export class Collections {
 
   #make(key: CollectionKey, { source }: TrustSource, rules: CollectionRules): TrustedMetadata {
     const { store, clock, events } = this.#options;
+    const own = { key, rules, source, store, clock, events, ...this.#turns };
     const name = nameOf(key);
     const standing = this.#inherited.get(name);
     this.#inherited.delete(name);
-    const inherited = standing === undefined ? {} : { standing };
-    return new TrustedMetadata({ key, rules, source, store, clock, events, ...inherited });
+    return new TrustedMetadata(standing === undefined ? own : { ...own, standing });
+  }
+
+  get #turns(): Pick<CollectionsOptions, 'turns'> {
+    const { turns } = this.#options;
+    return turns === undefined ? {} : { turns };
   }
 
   #take(name: string, key: CollectionKey): Collection {

@@ -1,3 +1,4 @@
+import type { LoopTurns } from '../base/loop-turns.ts';
 import type { TargetsBody } from '../trust/model.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { VerifiedFile } from '../trust/verified-file.ts';
@@ -19,6 +20,7 @@ export class SharedState {
   readonly #key: CollectionKey;
   readonly #rules: MetadataRules;
   readonly #store: TrustStateStore;
+  readonly #turns: LoopTurns | undefined;
   readonly #onReplaced: () => void;
   #state: AcceptedState | undefined;
   #revision = 0;
@@ -33,12 +35,15 @@ export class SharedState {
     readonly key: CollectionKey;
     readonly rules: MetadataRules;
     readonly store: TrustStateStore;
+    /** Where verifying waits for its turn; default: nowhere. */
+    readonly turns?: LoopTurns;
     /** Called at once when answers drawn so far do not hold any more: other metadata has taken the place of theirs. */
     readonly onReplaced: () => void;
   }) {
     this.#key = options.key;
     this.#rules = options.rules;
     this.#store = options.store;
+    this.#turns = options.turns;
     this.#onReplaced = options.onReplaced;
   }
 
@@ -112,6 +117,7 @@ export class SharedState {
     const stored = await this.#store.load(this.#key);
     // Another process may only have noted the time: what is in memory is the same, and already verified.
     if (stored === undefined || !this.#isInMemory(stored.record)) {
+      if (stored !== undefined) await this.#turns?.next();
       this.#adopt(stored && restore(stored.record, this.#key.gun, this.#rules));
     }
     // Only now: a record that could not be adopted must not be written over by what is in memory.

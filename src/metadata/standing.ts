@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { LoopTurns } from '../base/loop-turns.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { TrustServerError } from './errors.ts';
 import type { CollectionKey, TrustStateStore } from './ports.ts';
@@ -11,6 +12,8 @@ export interface StandingOptions {
   readonly rules: MetadataRules;
   readonly store: TrustStateStore;
   readonly clock: Clock;
+  /** Where verifying waits for its turn; default: nowhere. */
+  readonly turns?: LoopTurns;
 }
 
 /** A failure is remembered for at most this long, so that a crowd of engines does not become a crowd of refreshes. */

@@ -1,12 +1,14 @@
 import { abortable } from '../base/abortable.ts';
 import { asError } from '../base/as-error.ts';
 import type { Clock } from '../base/clock.ts';
+import type { LoopTurns } from '../base/loop-turns.ts';
 import { TrustError } from '../trust/errors.ts';
 import type { Search } from '../trust/search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { inTime } from './deadline.ts';
 import { TrustServerError } from './errors.ts';
+import { PacedSource } from './paced-source.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import { refresh } from './refresh.ts';
 import { RoleLoader } from './role-loader.ts';
@@ -36,6 +38,8 @@ export interface TrustedMetadataOptions {
   readonly store: TrustStateStore;
   readonly clock: Clock;
   readonly events: CollectionEvents;
+  /** Where verifying waits for its turn; default: nowhere. */
+  readonly turns?: LoopTurns;
   /** How it stands by an earlier configuration with the same rules; default: nothing is known but what is on record. */
   readonly standing?: Standing;
 }
@@ -76,11 +80,13 @@ export class TrustedMetadata {
 
   constructor(options: TrustedMetadataOptions) {
     this.key = options.key;
-    this.#options = options;
-    this.#loader = new RoleLoader(options);
+    const { key, turns } = options;
+    const source = turns === undefined ? options.source : new PacedSource(options.source, turns);
+    this.#options = { ...options, source };
+    this.#loader = new RoleLoader({ key, source });
     this.standing = options.standing ?? new Standing(options);
     this.standing.tell(() => options.events.superseded?.(options.key));
-    this.#roots = new RootChain(options);
+    this.#roots = new RootChain(this.#options);
   }
 
   /** What is trusted now; undefined before anything was. */

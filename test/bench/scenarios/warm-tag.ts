@@ -82,7 +82,7 @@ async function run(
         label,
         load: { paths: [PATH], connections, headers: HEADERS, method },
         isWarm: !isFirst,
-        warmsUpLong: !requestLog,
+        warmsUpLong: true,
         ...(context.isQuick && (!isFirst || requestLog) ? { rounds: 1 } : {}),
         check: async (each) =>
           await (method === 'HEAD' ? requireHead : requireBytes)(each, PATH, digest),
