@@ -25,6 +25,8 @@ export class TrustedRoot {
   readonly body: RootBody;
   readonly #rules: RootRules;
   readonly #envelope: Envelope;
+  /** When it was found to be in force, and until when that goes on holding; milliseconds since the epoch. */
+  #inForce: { readonly from: number; readonly until: number } | undefined;
 
   private constructor(envelope: Envelope, body: RootBody, rules: RootRules) {
     this.bytes = envelope.bytes;
@@ -81,11 +83,13 @@ export class TrustedRoot {
    * @source TUF 1.0.34 §5.3.10; notary: trustpinning/certs.go
    */
   requireInForce(now: number): void {
+    if (this.#foundInForce(now) !== undefined) return;
     withRole('root', () => {
       const valid = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, now);
       requireThreshold(this.#envelope, authorityOf(this.body, valid), this.#rules);
       requireFresh('root', this.body.expiresAt, now);
     });
+    this.#inForce = { from: now, until: this.#untilTooFewSign(now) };
   }
 
   /**
@@ -93,6 +97,16 @@ export class TrustedRoot {
    * too few of its signers' certificates are left. Call it only on a root that is in force.
    */
   inForceUntil(now: number): number {
+    return this.#foundInForce(now)?.until ?? this.#untilTooFewSign(now);
+  }
+
+  /** What was found before, if it holds now: only the end of a certificate or of the root takes it away, none before `until`. */
+  #foundInForce(now: number): { readonly until: number } | undefined {
+    const found = this.#inForce;
+    return found !== undefined && found.from <= now && now < found.until ? found : undefined;
+  }
+
+  #untilTooFewSign(now: number): number {
     const valid = this.#rules.dialect.rootKeys(this.body, this.#rules.gun, now);
     const authority = authorityOf(this.body, valid);
     const { keyIds } = signersOf(this.#envelope, authority, this.#rules);

@@ -315,6 +315,22 @@ describe('being in force', () => {
     assert.equal(root.inForceUntil(inDays(20)), 0);
   });
 
+  it('holds from when it was found on, and not for before', () => {
+    const leaf = makeCertificate({
+      commonName: GUN,
+      notBefore: new Date(inDays(-2)),
+      notAfter: new Date(inDays(50)),
+    });
+    const bytes = reissued(repositoryWith(), listing([certificateKey(leaf)], 1));
+    const root = TrustedRoot.admit(bytes, rulesWith(), NOW);
+    root.requireInForce(NOW);
+    root.requireInForce(inDays(49));
+    assert.equal(root.inForceUntil(inDays(49)), inDays(50));
+    refuses(() => root.requireInForce(inDays(-10)), 'root_cert_invalid');
+    refuses(() => root.requireInForce(inDays(51)), 'root_cert_invalid');
+    root.requireInForce(NOW);
+  });
+
   it('leaves out a key that a certificate in a bundle spoils', () => {
     const ca = makeCertificate({ commonName: 'ca', isCa: true, notAfter: new Date(inDays(10)) });
     const leaf = makeCertificate({
