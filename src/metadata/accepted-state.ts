@@ -125,7 +125,8 @@ function restoreRoot(record: TrustRecord, gun: string, rules: MetadataRules): Re
   const { anchorRoot, admittedAt } = record;
   try {
     // Asked of the anchor as it is now: a root trusted on first use is not grandfathered once first use is taken away.
-    TrustedRoot.admit(anchorRoot, own, admittedAt);
+    const first = TrustedRoot.admit(anchorRoot, own, admittedAt);
+    if (isSameFile(anchorRoot, record.root)) return { root: first, anchorRoot, isSame: true };
     const chained = { ...own, anchor: { kind: 'first-use' } } as const;
     const root = TrustedRoot.admit(record.root, chained, admittedAt);
     return { root, anchorRoot, isSame: true };
