@@ -29,7 +29,7 @@ interface Sample {
 const MIB = 1024 ** 2;
 const WARM_UP_SECONDS = 1;
 /** What compiles while it runs takes so long on the path of the fewest instructions. */
-const LONG_WARM_UP_SECONDS = 4;
+const LONG_WARM_UP_SECONDS = 3;
 /** Above this, bytes are counted instead of whole answers: few answers are finished in one turn. */
 const LARGE_BYTES = MIB;
 

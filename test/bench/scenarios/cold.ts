@@ -11,7 +11,7 @@ import { imageOf } from '../site.ts';
 
 const BLOB_BYTES = 64 * 1024 ** 2;
 /** Blobs fetched before those that count: this path is compiled while it runs. */
-const WARM_UPS = 4;
+const WARM_UPS = { quick: 2, whole: 6 };
 const FIRST_BYTE = 'first byte';
 const LATER = "first byte after the upstream's";
 
@@ -43,7 +43,8 @@ async function runColdBlob(context: BenchContext): Promise<Outcome> {
   const images = Array.from({ length: context.rounds }, (_, round) =>
     imageOf(`cold ${round}`, BLOB_BYTES),
   );
-  const others = Array.from({ length: WARM_UPS }, (_, n) => imageOf(`other ${n}`, BLOB_BYTES));
+  const warmUps = context.isQuick ? WARM_UPS.quick : WARM_UPS.whole;
+  const others = Array.from({ length: warmUps }, (_, n) => imageOf(`other ${n}`, BLOB_BYTES));
   for (const [round, image] of images.entries()) publisher.release(`r${round}`, image);
   for (const [n, image] of others.entries()) publisher.release(`o${n}`, image);
   const pinnace = await startPinnace(site);
