@@ -31,7 +31,7 @@ export async function measure(
     const context: BenchContext = {
       site,
       isQuick,
-      rounds: isQuick ? 2 : 7,
+      rounds: isQuick ? 2 : 5,
       seconds: isQuick ? 1 : 3,
       say: (text) => progress(`   ${name}: ${text}`),
       leaveOut(peer, why) {
