@@ -14,6 +14,7 @@ import type { ConnectionDoor } from './connection-door.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
 import type { HttpResponse } from './http-response.ts';
 import { Http2Sessions } from './http2-sessions.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { writeRawAnswer } from './raw-answer.ts';
 import { SocketTaker } from './takers.ts';
 
@@ -79,6 +80,7 @@ export class HttpHost {
   #lastLeft: (() => void) | undefined;
   readonly #takers = new Set<SocketTaker>();
   readonly #pace: ClientPace;
+  readonly #idle: IdleConnections;
   #isDraining = false;
   #stopped: Promise<void> | undefined;
 
@@ -89,7 +91,8 @@ export class HttpHost {
       maxHeaderSize: this.#limits.maxHeaderBytes,
       headersTimeout: this.#limits.headersTimeoutMs,
       requestTimeout: this.#limits.requestTimeoutMs,
-      keepAliveTimeout: this.#limits.keepAliveTimeoutMs,
+      // `IdleConnections` sees to those.
+      keepAliveTimeout: 0,
       connectionsCheckingInterval: Math.min(5_000, this.#limits.headersTimeoutMs),
       noDelay: true,
       requireHostHeader: options.requireHost ?? true,
@@ -120,7 +123,11 @@ export class HttpHost {
       { minRate: this.#limits.minRate, overMs: this.#limits.idleTimeoutMs },
       () => this.#everybody(),
     );
-    this.#server.setTimeout(this.#limits.idleTimeoutMs, (socket) => socket.destroy());
+    this.#idle = new IdleConnections(
+      options.clock,
+      this.#limits,
+      (socket) => this.#answers.get(socket)?.last.writableFinished === true,
+    );
     this.#listen();
   }
 
@@ -217,6 +224,7 @@ export class HttpHost {
     if (this.#taken.size > 0) await this.#untilLastLeft();
     deadline.cancel();
     this.#pace.stop();
+    this.#idle.stop();
     // Sockets say that they are closed at the end of the next turn: requests that were cut must hear of it before what
     // they wait for is taken away too.
     for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -233,6 +241,7 @@ export class HttpHost {
       this.#options.onAcceptError?.(error.code ?? 'unknown');
     });
     this.#pace.start();
+    this.#idle.start();
   }
 
   async #untilLastLeft(): Promise<void> {
@@ -286,6 +295,8 @@ export class HttpHost {
     });
     this.#takers.add(taker);
     socket.once('close', () => this.#takers.delete(taker));
+    // Connections by HTTP/2 have limits of their own.
+    if (!('alpnProtocol' in socket) || socket.alpnProtocol !== 'h2') this.#idle.watch(socket);
   }
 
   #listen(): void {

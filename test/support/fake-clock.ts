@@ -29,6 +29,11 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#timers.delete(scheduled) };
   }
 
+  /** Timers that have neither run out nor been cancelled. */
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
   /** Moves wall time and monotonic time forward together and runs the timers that fall due, in order. */
   advance(durationMs: number): void {
     const end = this.#monotonicMs + durationMs;

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { CertificateGate } from '../../../src/auth/certificate-gate.ts';
+import type { HttpLimits } from '../../../src/server/http-limits.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ociError, RegistryUnderTest, until } from '../../support/registry-under-test.ts';
 import { askTls, keepAlive } from '../../support/tls-ask.ts';
@@ -30,13 +31,17 @@ function clientCertificate(options: Partial<CertificateOptions> = {}): Certifica
 }
 
 async function start(
-  options: { nameFrom?: 'common-name' | 'dns-name'; clock?: FakeClock } = {},
+  options: {
+    nameFrom?: 'common-name' | 'dns-name';
+    clock?: FakeClock;
+    limits?: Partial<HttpLimits>;
+  } = {},
 ): Promise<RegistryUnderTest> {
   const clock = options.clock ?? new FakeClock(new Date());
-  const { nameFrom = 'common-name' } = options;
+  const { nameFrom = 'common-name', limits = {} } = options;
   const registry = await new RegistryUnderTest({
     gate: new CertificateGate({ name: 'nodes', nameFrom, clock }),
-    clock,
+    ...{ clock, limits },
     tls: { cert: SERVER.certPem, key: SERVER.keyPem, clientCa: CLIENT_CA.certPem },
   }).start();
   registry.pulls.addTag('docker.io/team/app', '1', { body: '{}' });
@@ -167,7 +172,10 @@ describe('client certificates', () => {
 
   it('count no longer than they are valid, on a connection that lasts', async () => {
     const clock = new FakeClock(new Date());
-    await using registry = await start({ clock });
+    await using registry = await start({
+      clock,
+      limits: { keepAliveTimeoutMs: 5 * day, idleTimeoutMs: 5 * day },
+    });
     const client = clientCertificate({ notAfter: new Date(Date.now() + day) });
     const agent = keepAlive();
     const ask = async () =>

@@ -189,27 +189,6 @@ describe('connections that say too little', () => {
   }
 });
 
-describe('a connection without a byte in either direction', () => {
-  for (const [name, words] of [
-    ['that says nothing', ''],
-    ['whose answer does not come', get(`/v2/${NAME}/blobs/`)],
-  ] as const) {
-    it(`is cut, one ${name}`, async () => {
-      await using registry = await new RegistryUnderTest({
-        limits: { idleTimeoutMs: 100, headersTimeoutMs: 600_000, requestTimeoutMs: 600_000 },
-      }).start();
-      const blob = registry.pulls.addBlob(REPOSITORY, Buffer.from('slow'), { hangs: true });
-      const socket = connect(registry.port, '127.0.0.1');
-      socket.on('error', () => undefined);
-      if (words !== '') socket.write(words.replace('/blobs/', `/blobs/${blob}`));
-      socket.resume();
-      await once(socket, 'close');
-      await until(() => registry.connections.taken === 0);
-      assert.deepEqual([registry.connections.taken, registry.places.taken], [0, 0]);
-    });
-  }
-});
-
 describe('a peer that may vanish without a word', () => {
   const skip = process.platform !== 'linux' && 'only Linux shows the timers of connections';
   it('is probed by the system', { skip }, async () => {
