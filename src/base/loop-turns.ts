@@ -1,20 +1,41 @@
 /** How much is done in one turn of the event loop, of what takes some milliseconds each. */
 const PER_TURN = 2;
 
+interface Waiter {
+  readonly cost: number;
+  readonly call: () => void;
+}
+
 /**
- * Spreads work that computes for a while over turns of the event loop, in the order in which it was asked for. Whatever else the
- * loop has to do comes in between: hundreds who want something computed at once hold up nobody else for longer than two of them.
+ * Spreads work that takes a while over turns of the event loop, in the order in which it was asked for. Whatever else the loop
+ * has to do comes in between: hundreds who want something done at once hold up nobody else for longer than a turn's worth of it.
  */
 export class LoopTurns {
+  readonly #perTurn: number;
+  #left: number;
   /** Who waits, from `#next` on. */
-  #waiting: (() => void)[] = [];
+  #waiting: Waiter[] = [];
   #next = 0;
   #isScheduled = false;
 
+  /** @param perTurn - how much is done in one turn; the last to begin in it may do more. Default 2, of what takes milliseconds */
+  constructor(perTurn: number = PER_TURN) {
+    this.#perTurn = perTurn;
+    this.#left = perTurn;
+  }
+
+  /** Whether the caller may do so much now, as nobody waits and this turn has some left. */
+  tryNow(cost: number): boolean {
+    if (this.#left <= 0 || this.#waiting.length > 0) return false;
+    this.#left -= cost;
+    this.#schedule();
+    return true;
+  }
+
   /** Resolves when it is the caller's turn: in one of the next turns of the event loop, never in this one. */
-  next(): Promise<void> {
+  next(cost = 1): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.push({ cost, call: resolve });
       this.#schedule();
     });
   }
@@ -24,15 +45,20 @@ export class LoopTurns {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
+      this.#left = this.#perTurn;
       this.#callSome();
-      if (this.#waiting.length > 0) this.#schedule();
+      // Once more even if nobody waits: the next turn has all of its own again.
+      if (this.#left < this.#perTurn) this.#schedule();
     });
   }
 
   #callSome(): void {
-    for (let called = 0; called < PER_TURN; called += 1) {
-      this.#waiting[this.#next]?.();
+    while (this.#left > 0) {
+      const waiter = this.#waiting[this.#next];
+      if (waiter === undefined) break;
       this.#next += 1;
+      this.#left -= waiter.cost;
+      waiter.call();
     }
     if (this.#next < this.#waiting.length) return;
     this.#waiting = [];

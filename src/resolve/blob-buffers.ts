@@ -1,3 +1,4 @@
+import { LoopTurns } from '../base/loop-turns.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
 const LARGE_BYTES = 512 * 1024;
@@ -5,12 +6,16 @@ const SMALL_BYTES = 64 * 1024;
 const TINY_BYTES = 16 * 1024;
 /** A few of each at hand are enough; the rest goes back to the system after a burst. */
 const MOST_FREE = 16;
+/** Bytes handed to the system in one turn of the event loop, which takes it a millisecond or less. */
+const SENT_PER_TURN = 2 * 1024 * 1024;
 
 /**
  * Lends reusable buffers for sending, within the memory that there is for content on its way: large ones as long as less than a
  * quarter of it is in use, small ones up to three quarters, and tiny ones beyond.
  */
 export class BufferPool {
+  /** When bytes are handed over: many who get room for some at once hold up nobody else. */
+  readonly turns = new LoopTurns(SENT_PER_TURN);
   readonly #budget: ByteBudget;
   readonly #free = new Map<number, Uint8Array[]>([
     [LARGE_BYTES, []],

@@ -39,6 +39,7 @@ export async function sendRange(
   options: SendOptions,
 ): Promise<void> {
   const gate = new SinkGate(sink, options.signal, () => source.wake());
+  const { turns } = options.buffers;
   try {
     let position = options.range.start;
     while (position < options.range.end) {
@@ -53,6 +54,7 @@ export async function sendRange(
         position = await sendFromFile(source, gate, { start: position, end: limit, options });
       } else {
         position += chunk.length;
+        if (!turns.tryNow(chunk.length)) await turns.next(chunk.length);
         await offerHeld(gate, chunk, options.buffers);
         source.advanced(position);
       }
@@ -93,6 +95,7 @@ async function sendFromFile(
     while (position < stretch.end) {
       const wanted = Math.min(buffer.length, stretch.end - position);
       const count = await readSome(source, buffer.subarray(0, wanted), position);
+      if (!buffers.turns.tryNow(count)) await buffers.turns.next(count);
       isInUse = true;
       await gate.consume(buffer.subarray(0, count));
       isInUse = false;

@@ -39,4 +39,32 @@ describe('turns of the event loop', () => {
     await turn();
     assert.deepEqual(third, [0]);
   });
+
+  it('are taken at once while this one has some left and nobody waits', async () => {
+    const turns = new LoopTurns(10);
+    const now = [4, 4, 4, 1].map((cost) => turns.tryNow(cost));
+    assert.deepEqual(now, [true, true, true, false], 'the last to begin may do more');
+    const called: number[] = [];
+    for (const cost of [8, 3, 1]) void turns.next(cost).then(() => called.push(cost));
+    await turn();
+    assert.deepEqual(called, [8, 3]);
+    assert.equal(turns.tryNow(1), false, 'somebody waits');
+    await turn();
+    assert.deepEqual(called, [8, 3, 1]);
+    assert.equal(turns.tryNow(9), true, 'the one that waited left so much');
+    assert.equal(turns.tryNow(1), false);
+    await turn();
+    assert.equal(turns.tryNow(11), true, 'a new turn');
+    await turn();
+    assert.equal(turns.tryNow(1), true, 'and another, with nobody waiting in between');
+  });
+
+  it('are all of them whole, whatever was done in the one before, and given to those who wait first', async () => {
+    const turns = new LoopTurns(10);
+    void turns.next(10);
+    assert.equal(turns.tryNow(1), false);
+    await turn();
+    await turn();
+    assert.equal(turns.tryNow(1), true);
+  });
 });
