@@ -7,7 +7,7 @@ import type { Search } from '../trust/search.ts';
 import type { TrustedSet } from '../trust/trusted-set.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { inTime } from './deadline.ts';
-import { TrustServerError } from './errors.ts';
+import { TrustServerError, withAge } from './errors.ts';
 import { PacedSource } from './paced-source.ts';
 import type { CollectionKey, MetadataSource, TrustStateStore } from './ports.ts';
 import { refresh } from './refresh.ts';
@@ -162,7 +162,7 @@ export class TrustedMetadata {
       try {
         return { value: await draw(set), staleSeconds };
       } catch (error) {
-        if (!(error instanceof Superseded)) throw error;
+        if (!(error instanceof Superseded)) throw withAge(error, staleSeconds);
       }
     }
     throw new Error('the shared trust state kept changing');

@@ -1,4 +1,5 @@
 import type { Facts } from '../base/coded-error.ts';
+import { roughDuration } from '../base/units.ts';
 import { plainText, type Subject, subjectName } from './plain-text.ts';
 
 /** Everything that follows from a reason code. */
@@ -58,5 +59,15 @@ export function inconclusive(parts: RowParts): ReasonRow {
 
 function sentenceOf(happened: RowParts['happened']): ReasonRow['sentence'] {
   return (subject, facts) =>
-    plainText(`pinnace refused ${subjectName(subject)}: ${happened(facts)}`, MAX_SENTENCE);
+    plainText(
+      `pinnace refused ${subjectName(subject)}: ${happened(facts)}${ageOf(facts)}`,
+      MAX_SENTENCE,
+    );
+}
+
+/** What was signed since an earlier answer that stands in is not known. */
+function ageOf(facts: Facts): string {
+  const { staleSeconds } = facts;
+  if (typeof staleSeconds !== 'number') return '';
+  return `, as of ${roughDuration(staleSeconds * 1000)} ago; the trust server cannot be asked at present`;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { roughDuration } from '../base/units.ts';
 import { comingFailures } from './coming-failures.ts';
 import type {
   CollectionStatus,
@@ -64,17 +65,8 @@ ${refusalsTable(report)}
 export function timeLeft(at: string, now: number): string {
   const difference = Date.parse(at) - now;
   if (Number.isNaN(difference)) return 'at an unknown time';
-  const text = duration(Math.abs(difference));
+  const text = roughDuration(Math.abs(difference));
   return difference >= 0 ? `in ${text}` : `${text} ago`;
-}
-
-function duration(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  const days = Math.floor(minutes / 1440);
-  const hours = Math.floor((minutes % 1440) / 60);
-  if (days > 0) return hours > 0 && days < 100 ? `${days} d ${hours} h` : `${days} d`;
-  if (hours > 0) return `${hours} h ${minutes % 60} min`;
-  return minutes > 0 ? `${minutes} min` : `${Math.floor(ms / 1000)} s`;
 }
 
 function readiness(report: StatusReport): string {
@@ -149,7 +141,7 @@ function workersPart({ workers }: StatusReport): string {
   if (workers === undefined) return '';
   const rows = workers.map(({ pid, isReady, upSeconds }) => {
     const state = isReady ? '<span class="good">yes</span>' : '<span class="soon">starting</span>';
-    return `<tr><td><code>${pid}</code></td><td>${state}</td><td>${duration(upSeconds * 1000)}</td></tr>`;
+    return `<tr><td><code>${pid}</code></td><td>${state}</td><td>${roughDuration(upSeconds * 1000)}</td></tr>`;
   });
   const none = 'None is there at the moment.';
   return `<h2>Workers</h2>\n${table(['Process', 'Serves', 'Up for'], rows, none)}\n`;

@@ -70,6 +70,24 @@ describe('an outage', () => {
     });
   }
 
+  it('within the grace is told with what the answers at hand do not say', async () => {
+    const scene = await warm({ outageGraceMs: HOUR_MS });
+    const isUnsigned = async () =>
+      await rejectsWithCode(scene.collection.pin('v2', []), TrustError, 'tag_not_signed');
+    const known = await isUnsigned();
+    assert.equal(known.detail['staleSeconds'], undefined);
+    scene.goDown();
+    scene.clock.advance(5 * MINUTE_MS);
+    const { detail, message } = await isUnsigned();
+    assert.deepEqual(
+      { detail, message },
+      {
+        detail: { ...known.detail, staleSeconds: 300 },
+        message: known.message,
+      },
+    );
+  });
+
   it('is bridged when every pull asks, too', async () => {
     const scene = await warm({ maxAgeMs: 0, outageGraceMs: HOUR_MS });
     scene.goDown();

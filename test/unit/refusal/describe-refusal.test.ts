@@ -44,6 +44,16 @@ function firstError(description: RefusalDescription): {
   return JSON.parse(description.body).errors[0];
 }
 
+describe('a refusal by an answer that stands in for a newer one', () => {
+  it('says how old it is, and why', () => {
+    const { message } = firstError(described('tag_not_signed', { facts: { staleSeconds: 310 } }));
+    assert.match(
+      message,
+      /alpine:3.20: this tag is not signed, as of 5 min ago; the trust server cannot be asked at present\. /,
+    );
+  });
+});
+
 describe('REASON_TABLE', () => {
   it('never uses one status for "proved bad" and "could not find out"', () => {
     const statuses = (verdict: string): ReadonlySet<number> =>
