@@ -65,9 +65,9 @@ function sentenceOf(happened: RowParts['happened']): ReasonRow['sentence'] {
     );
 }
 
-/** What was signed since an earlier answer that stands in is not known. */
+/** How old what it rests on is, where an earlier answer stands in: it may be otherwise by now. */
 function ageOf(facts: Facts): string {
   const { staleSeconds } = facts;
   if (typeof staleSeconds !== 'number') return '';
-  return `, as of ${roughDuration(staleSeconds * 1000)} ago; the trust server cannot be asked at present`;
+  return `; that rests on what the trust server said ${roughDuration(staleSeconds * 1000)} ago, it cannot be asked at present`;
 }

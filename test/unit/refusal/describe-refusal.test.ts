@@ -49,7 +49,7 @@ describe('a refusal by an answer that stands in for a newer one', () => {
     const { message } = firstError(described('tag_not_signed', { facts: { staleSeconds: 310 } }));
     assert.match(
       message,
-      /alpine:3.20: this tag is not signed, as of 5 min ago; the trust server cannot be asked at present\. /,
+      /alpine:3.20: this tag is not signed; that rests on what the trust server said 5 min ago, it cannot be asked at present\. /,
     );
   });
 });
