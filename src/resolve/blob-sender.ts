@@ -39,7 +39,6 @@ export async function sendRange(
   options: SendOptions,
 ): Promise<void> {
   const gate = new SinkGate(sink, options.signal, () => source.wake());
-  const { turns } = options.buffers;
   try {
     let position = options.range.start;
     while (position < options.range.end) {
@@ -54,7 +53,6 @@ export async function sendRange(
         position = await sendFromFile(source, gate, { start: position, end: limit, options });
       } else {
         position += chunk.length;
-        if (!turns.tryNow(chunk.length)) await turns.next(chunk.length);
         await offerHeld(gate, chunk, options.buffers);
         source.advanced(position);
       }
@@ -66,11 +64,13 @@ export async function sendRange(
 
 /** The sink holds the chunk until it wants more, whoever else has let go of it. */
 async function offerHeld(gate: SinkGate, chunk: Uint8Array, buffers: BufferPool): Promise<void> {
-  buffers.held(chunk.length);
+  const { length } = chunk;
+  buffers.held(length);
   try {
+    if (!buffers.turns.tryNow(length)) await buffers.turns.next(length);
     await gate.offer(chunk);
   } finally {
-    buffers.taken(chunk.length);
+    buffers.taken(length);
   }
 }
 
