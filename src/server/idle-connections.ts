@@ -39,7 +39,7 @@ export class IdleConnections {
   start(): void {
     const { keepAliveTimeoutMs, idleTimeoutMs } = this.#limits;
     this.#timer = this.#clock.after(Math.min(keepAliveTimeoutMs, idleTimeoutMs) / LOOKS, () => {
-      this.#look();
+      this.#lookAtAll();
       this.start();
     });
   }
@@ -56,17 +56,18 @@ export class IdleConnections {
     socket.once('close', () => this.#connections.delete(connection));
   }
 
-  #look(): void {
+  #lookAtAll(): void {
     const now = this.#clock.monotonicMs();
-    const overdue = [...this.#connections].filter((each) => this.#isOverdue(each, now));
+    const overdue = [...this.#connections].filter((each) => this.#lookAt(each, now));
     if (overdue.length === 0) return;
     // Before it ends, what has come meanwhile is read: a request may be among it.
     setImmediate(() => {
-      for (const each of overdue) if (this.#isOverdue(each, now)) this.#end(each.socket);
+      for (const each of overdue) if (this.#lookAt(each, now)) this.#end(each.socket);
     });
   }
 
-  #isOverdue(connection: Connection, now: number): boolean {
+  /** @returns whether nothing has moved on it for too long */
+  #lookAt(connection: Connection, now: number): boolean {
     const { socket } = connection;
     const bytes = socket.bytesRead + socket.bytesWritten - socket.writableLength;
     if (bytes !== connection.bytes) {
