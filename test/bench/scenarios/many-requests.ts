@@ -33,7 +33,7 @@ async function run(context: BenchContext): Promise<Outcome> {
     { path: `${at}/manifests/${image.manifest.digest}`, digest: image.manifest.digest },
     { path: `${at}/blobs/${digest}`, digest },
   ];
-  const [steps, stepRequests] = context.isQuick ? [3, 10_000] : [10, 100_000];
+  const [steps, stepRequests] = context.isQuick ? [3, 10_000] : [10, 200_000];
   const points = new Points('requests');
   const quantity = { name: 'resident memory', unit: 'MiB' };
   const pinnace = await startPinnace(site);
