@@ -1,5 +1,5 @@
 import type { Facts } from '../base/coded-error.ts';
-import { roughDuration } from '../base/units.ts';
+import { roughDuration } from '../base/rough-duration.ts';
 import { plainText, type Subject, subjectName } from './plain-text.ts';
 
 /** Everything that follows from a reason code. */

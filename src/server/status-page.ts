@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { roughDuration } from '../base/units.ts';
+import { roughDuration } from '../base/rough-duration.ts';
 import { comingFailures } from './coming-failures.ts';
 import type {
   CollectionStatus,
