@@ -32,9 +32,9 @@ export interface CertificateOptions {
   readonly ipAddresses?: readonly string[];
   /** Default: no such extension. */
   readonly extendedKeyUsages?: readonly ('serverAuth' | 'clientAuth' | 'codeSigning')[];
-  /** Default: a day ago. */
+  /** Default: the beginning of 2020. */
   readonly notBefore?: Date;
-  /** Default: ten years from now. */
+  /** Default: the end of 2049. */
   readonly notAfter?: Date;
   /** Default `sha256`. */
   readonly signatureHash?: 'sha256' | 'sha1';
@@ -48,7 +48,9 @@ export interface Certificate extends KeyPair {
   readonly keyPem: string;
 }
 
-const DAY_MS = 86_400_000;
+/** Fixed, so that no test depends on the day on which it runs: the fake clock's stands still. */
+const VALID_FROM = new Date('2020-01-01T00:00:00Z');
+const VALID_UNTIL = new Date('2049-12-31T00:00:00Z');
 const CURVES = { p224: 'P-224', p256: 'P-256', p384: 'P-384', p521: 'P-521' } as const;
 const EXTENDED_KEY_USAGES = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
@@ -84,8 +86,8 @@ export function makeCertificate(options: CertificateOptions): Certificate {
     algorithm,
     name(issuer?.commonName ?? options.commonName),
     sequence(
-      time(options.notBefore ?? new Date(Date.now() - DAY_MS)),
-      time(options.notAfter ?? new Date(Date.now() + 3650 * DAY_MS)),
+      time(options.notBefore ?? VALID_FROM),
+      time(options.notAfter ?? VALID_UNTIL),
     ),
     name(options.commonName),
     spki,
