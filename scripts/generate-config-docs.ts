@@ -212,7 +212,8 @@ back as far as the keys of the new root stand behind them.
 **Freshness.** \`maxAge\` is how long an answer is served before the server is asked again whether it still is current: a
 removed tag or signer takes effect within that time. \`outageGrace\` is how long answers that were verified go on being
 served while the server cannot be reached, always marked as stale, and never past an expiry that was signed. Metadata that
-is proved bad gets no grace.
+is proved bad gets no grace. A tag that the answers at hand do not have stays refused meanwhile, and the refusal says how
+old they are: it may have been signed since.
 
 ## Collections: what Pinnace itself keeps current
 
