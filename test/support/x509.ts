@@ -85,10 +85,7 @@ export function makeCertificate(options: CertificateOptions): Certificate {
     integer(Buffer.concat([Buffer.from([1]), randomBytes(12)])),
     algorithm,
     name(issuer?.commonName ?? options.commonName),
-    sequence(
-      time(options.notBefore ?? VALID_FROM),
-      time(options.notAfter ?? VALID_UNTIL),
-    ),
+    sequence(time(options.notBefore ?? VALID_FROM), time(options.notAfter ?? VALID_UNTIL)),
     name(options.commonName),
     spki,
     der(0xa3, sequence(...extensions(options, spki, issuerSpki))),
