@@ -129,7 +129,7 @@ describe('pinnace policy test', () => {
 
   it('asks for real with --online', async () => {
     await using around = await place();
-    const app = around.publisher('app');
+    const app = around.publisher('app', { now: new Date() });
     const image = buildImage({ message: 'signed' });
     app.release('1', image);
     app.push('dev-1', image);
