@@ -5,7 +5,7 @@ import { DockerEngine } from './support/docker-engine.ts';
 import { Gate } from './support/gate.ts';
 import { partOf, publish } from './support/image.ts';
 import { BASE_COMPONENTS, Lab } from './support/lab.ts';
-import { Pinnace, reasonOf } from './support/pinnace.ts';
+import { Pinnace, reasonOf, sentenceOf } from './support/pinnace.ts';
 import type { Scratch } from './support/scratch.ts';
 import { LabSuite } from './support/suite.ts';
 import { eventually } from './support/wait.ts';
@@ -146,12 +146,19 @@ suite.test(
       const closedAt = performance.now();
       let staleSeen = false;
       let last = '';
+      let unsigned = '';
       await eventually(
         async () => {
           const answer = await world.pinnace.manifest('brief/outage', '1.0');
-          if (answer.status === 200) staleSeen ||= answer.headers.has('warning');
-          else last = reasonOf(answer);
-          return answer.status !== 200;
+          if (answer.status !== 200) {
+            last = reasonOf(answer);
+            return true;
+          }
+          if (answer.headers.has('warning') && !staleSeen) {
+            staleSeen = true;
+            unsigned = sentenceOf(await world.pinnace.manifest('brief/outage', 'unsigned'));
+          }
+          return false;
         },
         { what: 'the end of the grace', timeoutMs: 30_000 },
       );
@@ -161,6 +168,7 @@ suite.test(
       assert.ok(servedForMs > BRIEF_GRACE_MS - 1_000, 'the grace was granted');
       assert.ok(servedForMs < BRIEF_AGE_MS + BRIEF_GRACE_MS + 5_000, 'the grace had an end');
       assert.ok(staleSeen, 'answers within the grace were marked');
+      assert.match(unsigned, /is not signed; that rests on what the trust server said \d+ s ago/);
       assert.equal(
         await world.pinnace.verdict('team/first', '1.0'),
         'trust_server_unreachable',

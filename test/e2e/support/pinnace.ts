@@ -108,7 +108,15 @@ export class Pinnace {
       { env: this.#env },
     );
     this.#daemon = daemon;
-    await daemon.ready(async () => await this.place.answers(`http://${this.host('admin')}/readyz`));
+    const starts = async (): Promise<number> =>
+      (await daemon.log()).split('"server.started"').length;
+    const before = await starts();
+    // Its own words, too: should another program have taken the port meanwhile, that one would answer.
+    await daemon.ready(
+      async () =>
+        (await starts()) > before &&
+        (await this.place.answers(`http://${this.host('admin')}/readyz`)),
+    );
   }
 
   /** Ends it as a service supervisor would. */
@@ -152,9 +160,14 @@ export class Pinnace {
 
   /** Asks a listener for a manifest, as an engine would, and gives back the answer. */
   async manifest(name: string, reference: string, listener = 'registry'): Promise<Answer> {
-    return await this.place.request(
-      `http://${this.host(listener)}/v2/${name}/manifests/${reference}`,
-    );
+    try {
+      return await this.place.request(
+        `http://${this.host(listener)}/v2/${name}/manifests/${reference}`,
+      );
+    } catch (cause) {
+      if (this.#daemon?.isOver !== true) throw cause;
+      throw new Error(`Pinnace has ended; it had printed:\n${await this.log()}`, { cause });
+    }
   }
 
   /** As {@link manifest}, with HEAD. */
