@@ -1,7 +1,7 @@
-import { keepYoungGenerationSmall } from './young-generation.ts';
+import { keepHeapSmall } from './heap.ts';
 
 // The program of a front process: `pinnace serve` starts it, and nobody else can do anything with it.
-keepYoungGenerationSmall();
+keepHeapSmall();
 const { runFront } = await import('../front/front-program.ts');
 runFront({
   channel: process,

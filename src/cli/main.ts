@@ -9,8 +9,8 @@ if (Number(major) < MINIMUM_MAJOR) {
   );
   process.exitCode = 70;
 } else {
-  const { keepYoungGenerationSmall } = await import('./young-generation.ts');
-  keepYoungGenerationSmall();
+  const { keepHeapSmall } = await import('./heap.ts');
+  keepHeapSmall();
   const { runCommandLine } = await import('./program.ts');
   process.exitCode = await runCommandLine(process.argv.slice(2));
 }

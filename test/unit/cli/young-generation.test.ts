@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { YOUNG_BYTES } from '../../../src/cli/young-generation.ts';
+import { YOUNG_BYTES } from '../../../src/cli/heap.ts';
 
-const MODULE = new URL('../../../src/cli/young-generation.ts', import.meta.url).href;
+const MODULE = new URL('../../../src/cli/heap.ts', import.meta.url).href;
 
 /**
  * Makes objects by the million, of which many live for a while, in a process of its own; has V8 give back what it can, as it
